@@ -1,0 +1,83 @@
+"""Which database decides, and what is tried again when it is busy."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import random
+import sqlite3
+import time
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from django.apps import apps
+from django.db import DatabaseError, InterfaceError, OperationalError, connections, router
+
+from django_kaleyra_otp.exceptions import DatabaseBusy
+
+logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+TRIES = 3
+
+#: A deadlock, a lock time-out. Source: MySQL error reference.
+_MYSQL_BUSY = {1205, 1213}
+#: serialization_failure, deadlock_detected. Source: PostgreSQL, appendix A.
+_SQLSTATE_BUSY = {"40001", "40P01"}
+
+
+def alias() -> str:
+    """Return the alias of the one database that our tables live in and every decision is read from."""
+    return router.db_for_write(apps.get_model("kaleyra_otp", "OTPChallenge"))
+
+
+def in_outer_transaction() -> bool:
+    """Return whether the caller's own ``atomic`` block is open; a ``TestCase``'s does not count."""
+    # the mark is the one that atomic(durable=True) looks at
+    return any(not getattr(block, "_from_testcase", False) for block in connections[alias()].atomic_blocks)
+
+
+def busy(error: BaseException) -> bool:
+    """Return whether a database error is a lost race for a lock, good to be tried again as a whole."""
+    cause = error.__cause__
+    if isinstance(cause, sqlite3.OperationalError):
+        return "locked" in str(cause)
+    if getattr(cause, "sqlstate", None) in _SQLSTATE_BUSY or getattr(cause, "pgcode", None) in _SQLSTATE_BUSY:
+        return True
+    return isinstance(error, OperationalError) and bool(error.args) and error.args[0] in _MYSQL_BUSY
+
+
+def retried(step: Callable[P, T]) -> Callable[P, T]:
+    """Try ``step``, a whole transaction or a lone statement, three times where the database is busy.
+
+    Inside somebody's ``atomic`` it is tried once: the transaction is lost as a whole. Raises
+    DatabaseBusy where the last try was refused too, or the database is away.
+    """
+
+    @functools.wraps(step)
+    def trying(*args: P.args, **kwargs: P.kwargs) -> T:
+        for tried in range(1, TRIES + 1):
+            try:
+                return step(*args, **kwargs)
+            except DatabaseError as error:
+                if in_outer_transaction() or connections[alias()].in_atomic_block:
+                    raise
+                if not busy(error):
+                    if isinstance(error, OperationalError):
+                        break
+                    raise
+            except InterfaceError:
+                break
+            if tried < TRIES:
+                time.sleep(random.uniform(0.005, 0.05) * tried)  # noqa: S311
+        logger.warning("The database was busy or away; nothing was changed.")
+        raise DatabaseBusy(retry_after=1)
+
+    return trying
+
+
+def close_if_unusable() -> None:
+    """Drop a connection that broke, so that the next request opens a new one."""
+    connections[alias()].close_if_unusable_or_obsolete()

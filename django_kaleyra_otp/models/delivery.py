@@ -1,0 +1,220 @@
+"""One SMS and what became of it: the ranks, the UPDATE that only goes forward, and the join.
+
+A send and its callback can cross. So each side commits its own row before it looks for the
+other's: the webhook inserts the StatusUpdate, then looks for the SendLog; the sender writes the
+message id, then looks for waiting updates. Whoever comes second finds the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.db import models
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from django_kaleyra_otp.models.challenge import OTPChallenge
+
+#: What stands for the code in ``SendLog.body``.
+PLACEHOLDER = "{code}"
+
+
+class DeliveryStatus(models.TextChoices):
+    """What became of one SMS, in rank order; a status moves only forward in rank."""
+
+    QUEUED = "queued", _("queued")  # committed, no worker has it yet
+    SENDING = "sending", _("sending")  # somebody is handing it over
+    UNKNOWN = "unknown", _("unknown")  # the answer was lost: it may be on its way
+    SUBMITTED = "submitted", _("submitted")  # Kaleyra has it
+    SENT = "sent", _("sent")  # the operator has it
+    FAILED = "failed", _("failed")  # not accepted, or could not be delivered
+    UNDELIVERED = "undelivered", _("undelivered")  # sent, did not arrive
+    EXPIRED = "expired", _("expired")  # the operator gave up
+    REJECTED = "rejected", _("rejected")  # Kaleyra or the operator refused
+    DELIVERED = "delivered", _("delivered")  # on the handset: a late proof beats an early guess
+
+    @property
+    def rank(self) -> int:
+        """Place in the order above, from 0."""
+        return _RANKS[self.value]
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing but a later proof can follow."""
+        return self.rank >= _RANKS["failed"]
+
+
+_RANKS = {status.value: rank for rank, status in enumerate(DeliveryStatus)}
+
+
+class Channel(models.TextChoices):
+    """How a code travels."""
+
+    SMS = "sms", _("SMS")
+
+
+class Source(models.TextChoices):
+    """How a status came to be known."""
+
+    CALLBACK = "callback", _("callback")
+    PULL = "pull", _("pull")
+
+
+class SendLogQuerySet(models.QuerySet["SendLog"]):
+    """The moves of a send, each one conditional UPDATE that says whether it happened."""
+
+    def move(self, pk: int, status: DeliveryStatus, **also: Any) -> bool:
+        """Move a send forward in rank; returns whether it stood lower before."""
+        behind = self.filter(pk=pk, rank__lt=status.rank)
+        return behind.update(status=status, rank=status.rank, **also) == 1
+
+    def claim(self, pk: int, now: datetime) -> bool:
+        """Take a queued send to hand it over; returns whether nobody had it."""
+        return self.move(pk, DeliveryStatus.SENDING, claimed_at=now)
+
+    def apply(self, pk: int, update: StatusUpdate) -> bool:
+        """Move a send as one of its updates says; returns whether it moved."""
+        if not update.delivery_status:
+            return False
+        status = DeliveryStatus(update.delivery_status)
+        also: dict[str, Any] = {
+            "kaleyra_status": update.status,
+            "kaleyra_trace": update.trace,
+            "submitted_at": Coalesce("submitted_at", models.Value(update.received_at)),
+        }
+        if status == DeliveryStatus.DELIVERED:
+            also["delivered_at"] = update.received_at
+        return self.move(pk, status, **also)
+
+    def named(self, message_ids: Iterable[str]) -> SendLogQuerySet:
+        """Return the sends that the provider knows by one of these ids."""
+        return self.filter(message_id__in=message_ids)
+
+
+class SendLog(models.Model):
+    """One SMS. Its body holds a placeholder where the code was."""
+
+    id = models.BigAutoField(primary_key=True)
+    challenge = models.ForeignKey(
+        OTPChallenge,
+        verbose_name=_("challenge"),
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="send_logs",
+        db_index=False,
+    )
+    channel = models.CharField(_("channel"), max_length=8, choices=Channel.choices, default=Channel.SMS)
+    phone_number = models.CharField(_("phone number"), max_length=16)
+    country = models.CharField(_("country"), max_length=3)
+    block = models.CharField(_("block"), max_length=16)
+    route = models.CharField(_("route"), max_length=32, blank=True)
+    sender = models.CharField(_("sender"), max_length=20, blank=True)
+    template_id = models.CharField(_("template id"), max_length=30, blank=True)
+    body = models.TextField(_("body"))
+    segments = models.PositiveSmallIntegerField(_("segments"), default=1)
+    status = models.CharField(
+        _("status"), max_length=12, choices=DeliveryStatus.choices, default=DeliveryStatus.QUEUED
+    )
+    rank = models.PositiveSmallIntegerField(default=0, editable=False)
+    kaleyra_status = models.CharField(_("Kaleyra's status"), max_length=64, blank=True)
+    kaleyra_trace = models.CharField(_("Kaleyra's trace"), max_length=64, blank=True)
+    error_code = models.CharField(_("error code"), max_length=32, blank=True)
+    error_class = models.CharField(_("error class"), max_length=16, blank=True)
+    error_message = models.CharField(_("error message"), max_length=200, blank=True)
+    http_status = models.PositiveSmallIntegerField(_("HTTP status"), null=True)
+    message_id = models.CharField(_("message id"), max_length=100, blank=True)
+    latency = models.PositiveIntegerField(_("latency (ms)"), null=True)
+    claimed_at = models.DateTimeField(_("claimed"), null=True)
+    submitted_at = models.DateTimeField(_("submitted"), null=True)
+    delivered_at = models.DateTimeField(_("delivered"), null=True)
+    created_at = models.DateTimeField(_("created"))
+
+    objects = SendLogQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("delivery")
+        verbose_name_plural = _("deliveries")
+        indexes = [
+            models.Index(fields=["challenge", "created_at"], name="kaleyra_otp_send_challenge"),
+            models.Index(fields=["phone_number", "created_at"], name="kaleyra_otp_send_phone"),
+            models.Index(fields=["message_id"], name="kaleyra_otp_send_message"),
+            models.Index(fields=["status", "created_at"], name="kaleyra_otp_send_status"),
+            models.Index(fields=["created_at"], name="kaleyra_otp_send_created"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+    @property
+    def was_accepted(self) -> bool:
+        """Whether the provider took the SMS, as far as is known."""
+        return self.submitted_at is not None
+
+    @property
+    def seconds_to_handset(self) -> float | None:
+        """Seconds from our row to the report that it arrived, or None."""
+        return (self.delivered_at - self.created_at).total_seconds() if self.delivered_at else None
+
+
+class StatusUpdateQuerySet(models.QuerySet["StatusUpdate"]):
+    """Updates that wait for their send, and those that have it."""
+
+    def waiting(self) -> StatusUpdateQuerySet:
+        """Return the updates whose send is not known yet."""
+        return self.filter(send_log__isnull=True)
+
+    def store(self, update: StatusUpdate) -> None:
+        """Insert an update; one that is there already stays as it is."""
+        self.bulk_create([update], ignore_conflicts=True)
+
+
+class StatusUpdate(models.Model):
+    """One status of one SMS, as Kaleyra told it. Allow-listed fields alone, never the message text."""
+
+    id = models.BigAutoField(primary_key=True)
+    send_log = models.ForeignKey(
+        SendLog,
+        verbose_name=_("delivery"),
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="status_updates",
+        db_index=False,
+    )
+    message_id = models.CharField(_("message id"), max_length=100, blank=True)
+    status = models.CharField(_("status as told"), max_length=64, blank=True)
+    trace = models.CharField(_("trace"), max_length=64, blank=True)
+    delivery_status = models.CharField(
+        _("delivery status"), max_length=12, choices=DeliveryStatus.choices, blank=True
+    )
+    occurred = models.CharField(_("time as told"), max_length=40, blank=True)
+    received_at = models.DateTimeField(_("received"), default=timezone.now)
+    source = models.CharField(_("source"), max_length=8, choices=Source.choices, default=Source.CALLBACK)
+    fingerprint = models.CharField(max_length=64, unique=True, editable=False)
+    phone_number = models.CharField(_("phone number"), max_length=20, blank=True)
+    operator = models.CharField(_("operator"), max_length=64, blank=True)
+    circle = models.CharField(_("circle"), max_length=64, blank=True)
+    error_code = models.CharField(_("error code"), max_length=64, blank=True)
+    description = models.CharField(_("description"), max_length=200, blank=True)
+
+    objects = StatusUpdateQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("status update")
+        verbose_name_plural = _("status updates")
+        indexes = [
+            models.Index(fields=["send_log", "id"], name="kaleyra_otp_update_send"),
+            models.Index(fields=["message_id"], name="kaleyra_otp_update_message"),
+            models.Index(fields=["received_at"], name="kaleyra_otp_update_received"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+    def is_about(self, phone_number: str) -> bool:
+        """Return whether the number told, if one was, is that of a send (E.164)."""
+        return not self.phone_number or self.phone_number == phone_number.lstrip("+")
