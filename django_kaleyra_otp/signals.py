@@ -13,7 +13,7 @@ challenge_started = Signal()
 #: ``challenge``: an OTPChallenge whose code was given; sent once a challenge.
 challenge_verified = Signal()
 
-#: ``challenge``: an OTPChallenge that a wrong code was given for; ``attempts_left``: how many more, 0 = closed.
+#: ``challenge``: an OTPChallenge that a wrong code was given for; ``attempts_left``: 0 = it is closed.
 challenge_failed = Signal()
 
 #: ``send``: a SendLog that the provider accepted.

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Case, F, Value, When
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from django_kaleyra_otp.models.delivery import SendLog
 
 
 class ChallengeStatus(models.TextChoices):
@@ -113,6 +116,10 @@ class OTPChallenge(models.Model):
     redeemed_at = models.DateTimeField(_("redeemed"), null=True)
     canceled_at = models.DateTimeField(_("canceled"), null=True)
     failures_cleared_at = models.DateTimeField(_("failures cleared"), null=True)
+
+    #: The newest SMS, and when another may go; set by those who read the challenge to show it.
+    newest_send: SendLog | None = None
+    resend_at: datetime | None = None
 
     objects = OTPChallengeQuerySet.as_manager()
 

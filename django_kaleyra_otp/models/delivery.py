@@ -16,6 +16,8 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from django_kaleyra_otp.kaleyra.callbacks import spellings
+from django_kaleyra_otp.models import database
 from django_kaleyra_otp.models.challenge import OTPChallenge
 
 #: What stands for the code in ``SendLog.body``.
@@ -218,3 +220,34 @@ class StatusUpdate(models.Model):
     def is_about(self, phone_number: str) -> bool:
         """Return whether the number told, if one was, is that of a send (E.164)."""
         return not self.phone_number or self.phone_number == phone_number.lstrip("+")
+
+
+def join(send: SendLog, update: StatusUpdate) -> DeliveryStatus | None:
+    """Give a stored update its send and move the send as it says; returns the status before, if it moved.
+
+    Takes a send that is named by the update's message id and has its number.
+    """
+    using = database.alias()
+    if update.send_log_id is None:
+        StatusUpdate.objects.using(using).waiting().filter(fingerprint=update.fingerprint).update(
+            send_log=send
+        )
+        update.send_log = send
+    previous = DeliveryStatus(send.status)
+    if not SendLog.objects.using(using).apply(send.pk, update):
+        return None
+    status = DeliveryStatus(update.delivery_status)
+    send.status, send.rank = status, status.rank
+    send.kaleyra_status, send.kaleyra_trace = update.status, update.trace
+    send.submitted_at = send.submitted_at or update.received_at
+    if status == DeliveryStatus.DELIVERED:
+        send.delivered_at = update.received_at
+    return previous
+
+
+def join_waiting(send: SendLog) -> list[DeliveryStatus]:
+    """Give a send, whose message id was just committed, the updates that came before; returns its moves."""
+    waiting = StatusUpdate.objects.using(database.alias()).waiting()
+    found = waiting.filter(message_id__in=spellings(send.message_id)).order_by("pk")
+    moves = (join(send, update) for update in found if update.is_about(send.phone_number))
+    return [previous for previous in moves if previous is not None]

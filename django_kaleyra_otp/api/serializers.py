@@ -1,0 +1,114 @@
+"""The shapes of what comes in and what goes out."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from rest_framework import serializers
+
+from django_kaleyra_otp import phones
+from django_kaleyra_otp.models import ChallengeStatus, DeliveryStatus, OTPChallenge, SendLog
+
+
+class TextField(serializers.CharField):
+    """A JSON string; numbers and booleans are no text."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the string as it is."""
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return data
+
+
+class StartSerializer(serializers.Serializer[Any]):
+    """What starts a challenge. The context of a code comes from the server's own Python, never from here."""
+
+    phone_number = TextField(help_text="E.164, such as +919876543210.", trim_whitespace=False)
+    purpose = TextField(default="verify", help_text="One of the purposes that are open to HTTP.")
+    language = TextField(required=False, max_length=35, help_text="A language tag, such as hi.")
+
+    def validate_language(self, value: str) -> str:
+        """Return the tag in small letters."""
+        if not re.fullmatch(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*", value, re.ASCII):
+            raise serializers.ValidationError(_("Give a language tag, such as hi or pt-br."))
+        return value.replace("_", "-").lower()
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse a context."""
+        if "bind" in self.initial_data:
+            raise serializers.ValidationError(
+                {"bind": [_("A code is bound to a context by the server alone.")]}
+            )
+        return attrs
+
+
+class VerifySerializer(serializers.Serializer[Any]):
+    """A guess."""
+
+    code = TextField(help_text="The digits of the code; spaces and hyphens in it do not count.")
+
+
+class DeliverySerializer(serializers.Serializer[Any]):
+    """What became of the newest SMS, as far as a caller is told.
+
+    Coarse on purpose: whether it was delivered would tell whether a handset is on.
+    """
+
+    status = serializers.ChoiceField(choices=["pending", "sent", "failed"])
+    updated_at = serializers.DateTimeField()
+
+
+class ChallengeSerializer(serializers.Serializer[Any]):
+    """A challenge, its number masked."""
+
+    id = serializers.UUIDField()
+    status = serializers.ChoiceField(choices=ChallengeStatus.values, source="effective_status")
+    purpose = serializers.CharField()
+    phone_number = serializers.SerializerMethodField()
+    code_length = serializers.IntegerField()
+    attempts_left = serializers.IntegerField()
+    sends_left = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField()
+    resend_at = serializers.DateTimeField(help_text="When another SMS may go to this number.")
+    delivery = serializers.SerializerMethodField()
+
+    def get_phone_number(self, challenge: OTPChallenge) -> str:
+        """Return the number, masked."""
+        return phones.mask(challenge.phone_number)
+
+    def get_delivery(self, challenge: OTPChallenge) -> dict[str, Any]:
+        """Return the coarse word for the newest SMS, and since when it holds."""
+        assert challenge.newest_send is not None  # noqa: S101
+        status, since = coarse(challenge.newest_send)
+        return DeliverySerializer({"status": status, "updated_at": since}).data
+
+
+class VerifiedSerializer(serializers.Serializer[Any]):
+    """A success."""
+
+    status = serializers.ChoiceField(choices=["verified"])
+    token = serializers.CharField(help_text="The proof, to be redeemed once by the server.")
+
+
+class ErrorSerializer(serializers.Serializer[Any]):
+    """Every error: a sentence for people, a word for programs."""
+
+    detail = serializers.CharField()
+    code = serializers.CharField()
+    errors = serializers.DictField(  # type: ignore[assignment]
+        child=serializers.ListField(child=serializers.CharField()), required=False, help_text="By field."
+    )
+    attempts_left = serializers.IntegerField(required=False)
+
+
+def coarse(send: SendLog) -> tuple[str, datetime]:
+    """Return the word that a caller is told of a send, and the instant since which it holds."""
+    if send.submitted_at is not None:
+        return "sent", send.submitted_at
+    if send.status == DeliveryStatus.FAILED:
+        return "failed", send.claimed_at or send.created_at
+    return "pending", send.created_at

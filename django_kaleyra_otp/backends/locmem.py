@@ -1,0 +1,37 @@
+"""The backend that keeps every SMS in memory, for tests."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+
+from django_kaleyra_otp.backends.base import BaseBackend
+from django_kaleyra_otp.types import SMS, Receipt, Route
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxSMS:
+    """One SMS in the outbox; number and text are left out of the repr, so that no test prints them."""
+
+    to: str = field(repr=False)
+    body: str = field(repr=False)
+    message_id: str
+    sender: str
+    template_id: str
+    route: str
+
+
+#: Every SMS handed over, oldest first. Clear it between tests.
+outbox: list[OutboxSMS] = []
+
+
+class LocMemBackend(BaseBackend):
+    """Appends each SMS to ``outbox``."""
+
+    def send(self, sms: SMS, route: Route) -> Receipt:
+        """Keep one SMS under a new id."""
+        message_id = f"{uuid.uuid4()}:1"
+        outbox.append(
+            OutboxSMS(sms.to, sms.body.reveal(), message_id, route.sender, sms.template_id, route.name)
+        )
+        return Receipt(message_id=message_id)

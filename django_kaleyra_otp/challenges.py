@@ -1,0 +1,437 @@
+"""start, resend, verify, cancel, redeem: the order of the steps."""
+
+from __future__ import annotations
+
+import uuid
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, ParamSpec, TypeVar
+
+from asgiref.sync import sync_to_async
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.http import HttpRequest
+from django.utils import timezone
+
+from django_kaleyra_otp import (
+    client_ip,
+    codes,
+    delivery,
+    guard,
+    limits,
+    lookup,
+    messages,
+    phones,
+    signals,
+    tokens,
+)
+from django_kaleyra_otp.conf import conf
+from django_kaleyra_otp.exceptions import (
+    AlreadyVerified,
+    Canceled,
+    Expired,
+    Invalid,
+    InvalidToken,
+    KaleyraOTPError,
+    MaxAttemptsReached,
+    MaxSendsReached,
+    NotFound,
+)
+from django_kaleyra_otp.messages import Rendered
+from django_kaleyra_otp.models import ChallengeStatus, OTPChallenge, SendLog, database
+from django_kaleyra_otp.phones import Number
+from django_kaleyra_otp.shapes import Purpose
+from django_kaleyra_otp.types import Secret
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+#: A test that a challenge must pass to be found at all.
+Allowed = Callable[[OTPChallenge], bool]
+
+#: What a challenge that is not open answers.
+_CLOSED: dict[ChallengeStatus, type[KaleyraOTPError]] = {
+    ChallengeStatus.VERIFIED: AlreadyVerified,
+    ChallengeStatus.CANCELED: Canceled,
+    ChallengeStatus.EXPIRED: Expired,
+    ChallengeStatus.MAX_ATTEMPTS_REACHED: MaxAttemptsReached,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyResult:
+    """What became of one guess.
+
+    ``ok``: the code was right and this call had the one success; ``token`` is the proof of it, for
+    ``redeem``. Else ``error`` is a word: ``invalid_code``, ``invalid`` (no code at all; costs no
+    attempt), ``expired``, ``max_attempts_reached``, ``already_verified``, ``canceled``,
+    ``not_found``. ``attempts_left`` is approximate while others guess.
+    """
+
+    ok: bool
+    error: str | None = None
+    attempts_left: int = 0
+    challenge: OTPChallenge | None = None
+    token: str | None = field(default=None, repr=False)
+
+
+class _Overtaken(Exception):
+    """Another call changed the challenge first; raised inside the transaction that it undoes."""
+
+
+def start(
+    phone_number: str,
+    *,
+    purpose: str = "verify",
+    user: Any = None,
+    bind: Any = None,
+    known: bool = False,
+    language: str | None = None,
+    idempotency_key: str | None = None,
+    ip: str | None = None,
+    request: HttpRequest | None = None,
+) -> OTPChallenge:
+    """Send a code to a number and return the challenge that waits for it.
+
+    ``purpose`` is one of ``PURPOSES``. ``user`` is whom the challenge belongs to, or None. ``bind``
+    is any JSON value that ``verify`` and ``redeem`` must give again; its names may stand in the text.
+    ``known`` says that the caller showed to be this user: he is counted apart from strangers.
+    ``language`` chooses the text (None: ``LANGUAGE_CODE``). ``idempotency_key``, 16 to 128 characters
+    of printable ASCII, makes the same call within 24 hours return the same challenge. ``request``
+    fills ``ip`` and goes to ``RISK``; it never sets user or language.
+
+    Inside somebody's ``atomic`` the SMS leaves after the outer commit; then a send that fails raises
+    nothing, and the delivery's status tells. A lost answer never raises: the SMS may well arrive.
+
+    Raises Invalid, InvalidPhoneNumber, CountryNotAllowed, PrefixBlocked, Refused,
+    IdempotencyConflict, Cooldown, RateLimited, MaxFailuresReached: nothing was sent or charged.
+    Raises DeliveryFailed, DeliveryUnavailable where the SMS surely was not accepted.
+    """
+    rules, number, now = _rules(purpose), phones.parse(phone_number), timezone.now()
+    user_id = getattr(user, "pk", None)
+    ip = _ip(ip, request)
+    digest = lookup.idempotency_digest(idempotency_key, user_id, ip)
+    if digest and (earlier := lookup.earlier(digest, number, purpose, now)):
+        return earlier
+    language = language or messages.default_language()
+    guard.admit_country(number)
+    rendered = messages.render(
+        purpose=purpose,
+        language=language,
+        phone_number=number.e164,
+        code_length=rules.code_length,
+        ttl=rules.code_ttl,
+        bind=bind,
+    )
+    guard.admit_test_number(number, now)
+    guard.admit_prefix(number, now)
+    guard.admit_sending()
+    guard.admit_risk(number, purpose=purpose, ip=ip, user=user, request=request)
+    proven = guard.admit_failures(number, rules, known=known, user_id=user_id, now=now)
+    key = codes.keys()[0]
+    test_number = conf.TEST_NUMBERS.get(number.e164)
+    challenge = OTPChallenge(
+        phone_number=number.e164,
+        purpose=purpose,
+        user_id=user_id,
+        known=known,
+        language=language,
+        nonce=codes.new_nonce(),
+        key_fingerprint=codes.fingerprint(key),
+        bind_digest=codes.digest_bind(bind, key),
+        code_length=len(test_number.code.reveal()) if test_number else rules.code_length,
+        max_attempts=rules.max_attempts,
+        max_sends=conf.MAX_SENDS,
+        ip=ip or None,
+        idempotency_digest=digest,
+        created_at=now,
+        expires_at=now + timedelta(seconds=rules.code_ttl),
+    )
+    buckets = limits.buckets_for(
+        number,
+        rules.limits,
+        segments=rendered.segments,
+        ip=ip,
+        user_id=user_id,
+        known=known,
+        proven=proven,
+    )
+    send = delivery.new_send(number, rendered, now, challenge=challenge, inline=delivery.leaves_inline())
+    try:
+        _commit_start(challenge, send, buckets, now)
+    except (limits.Full, IntegrityError) as error:
+        refused = error
+    else:
+        challenge.newest_send, challenge.resend_at = send, lookup.resend_at(now)
+        delivery.after_commit(lambda: _leave(challenge, send))
+        return challenge
+    # a twin with the same key, at the same moment, may have been first
+    if digest and (earlier := lookup.earlier(digest, number, purpose, now)):
+        return earlier
+    raise limits.refusal(refused) if isinstance(refused, limits.Full) else refused
+
+
+def look(challenge_id: uuid.UUID | str, *, allowed: Allowed | None = None) -> OTPChallenge:
+    """Return a challenge with its ``newest_send`` and ``resend_at``, in one statement.
+
+    Raises NotFound, also where ``allowed`` does not pass it.
+    """
+    pk = lookup.read_id(challenge_id)
+    challenge = lookup.shown(Q(challenge_id=pk)) if pk else None
+    if challenge is None or (allowed and not allowed(challenge)):
+        raise NotFound
+    return challenge
+
+
+def resend(
+    challenge_id: uuid.UUID | str,
+    *,
+    request: HttpRequest | None = None,
+    ip: str | None = None,
+    allowed: Allowed | None = None,
+) -> OTPChallenge:
+    """Send the code of an open challenge again: the same code, so that a late SMS still works.
+
+    The time it is good for stays as it was. Raises NotFound, AlreadyVerified, Canceled, Expired,
+    MaxAttemptsReached, MaxSendsReached, and what ``start`` raises.
+    """
+    challenge = look(challenge_id, allowed=allowed)
+    newest, rules, now = challenge.newest_send, conf.purpose(challenge.purpose), timezone.now()
+    _raise_unless_open(challenge, now)
+    if challenge.sends_left == 0:
+        raise MaxSendsReached
+    if newest is None or rules is None or delivery.code_of(challenge) is None:
+        raise Expired
+    number = Number(challenge.phone_number, newest.country)
+    ip = _ip(ip, request)
+    guard.admit_country(number)
+    guard.admit_test_number(number, now)
+    guard.admit_prefix(number, now)
+    guard.admit_sending()
+    if conf.RISK:
+        guard.admit_risk(number, purpose=challenge.purpose, ip=ip, user=challenge.user, request=request)
+    buckets = limits.buckets_for(
+        number,
+        rules.limits,
+        segments=newest.segments,
+        ip=ip,
+        user_id=challenge.user_id,
+        known=challenge.known,
+        proven=guard.proven(number, now),
+    )
+    rendered = Rendered(body=newest.body, template_id=newest.template_id, segments=newest.segments)
+    send = delivery.new_send(number, rendered, now, challenge=challenge, inline=delivery.leaves_inline())
+    try:
+        _commit_resend(challenge, send, buckets, now)
+    except limits.Full as full:
+        refused = full
+    except _Overtaken:
+        _raise_unless_open(look(challenge_id), now)
+        raise MaxSendsReached from None
+    else:
+        challenge.sends += 1
+        challenge.newest_send, challenge.resend_at = send, lookup.resend_at(now)
+        delivery.after_commit(lambda: delivery.dispatch(send))
+        return challenge
+    raise limits.refusal(refused)
+
+
+def verify(
+    challenge_id: uuid.UUID | str,
+    code: str | Secret,
+    *,
+    purpose: str | None = None,
+    bind: Any = None,
+    allowed: Allowed | None = None,
+) -> VerifyResult:
+    """Spend one attempt on a code and return what became of it; a wrong code is a result, no error.
+
+    ``code`` is text; ASCII spaces and hyphens in it do not count, and what is then no string of
+    digits of the right length costs no attempt. ``purpose``, where given, must be the challenge's.
+    ``bind`` must be what ``start`` was given, None included: another one makes every code wrong.
+
+    Inside somebody's ``atomic`` the attempt is lost when that rolls back: a RuntimeWarning says so.
+
+    Raises DatabaseBusy where nothing could be decided, and Invalid for a ``bind`` that is not JSON.
+    """
+    code = code if isinstance(code, Secret) or not isinstance(code, str) else Secret(code)
+    if database.in_outer_transaction():
+        warnings.warn(
+            "challenges.verify() runs inside a transaction: if it rolls back, the guess is not counted.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    result = _decide(challenge_id, code, purpose, bind, allowed)
+    challenge = result.challenge
+    if result.ok:
+        delivery.after_commit(
+            lambda: signals.challenge_verified.send_robust(OTPChallenge, challenge=challenge)
+        )
+    elif result.error == "invalid_code":
+        delivery.after_commit(
+            lambda: signals.challenge_failed.send_robust(
+                OTPChallenge, challenge=challenge, attempts_left=result.attempts_left
+            )
+        )
+    return result
+
+
+@database.retried
+def _decide(
+    challenge_id: uuid.UUID | str,
+    code: Secret,
+    purpose: str | None,
+    bind: Any,
+    allowed: Allowed | None,
+) -> VerifyResult:
+    now, challenges = timezone.now(), OTPChallenge.objects.using(database.alias())
+    pk = lookup.read_id(challenge_id)
+    challenge = challenges.filter(pk=pk).first() if pk else None
+    if (
+        challenge is None
+        or (purpose is not None and challenge.purpose != purpose)
+        or (allowed and not allowed(challenge))
+    ):
+        return VerifyResult(ok=False, error=NotFound.code)
+    guess = codes.clean(code, challenge.code_length)
+    if guess is None:
+        return VerifyResult(
+            ok=False, error=Invalid.code, attempts_left=challenge.attempts_left, challenge=challenge
+        )
+    if challenge.status_at(now) == ChallengeStatus.PENDING:
+        right = _is_right(challenge, guess, bind)
+        if challenges.spend_attempt(challenge.pk, right=right, now=now):
+            return _spent(challenge, right=right, now=now)
+        challenge.refresh_from_db(using=database.alias())
+    status = challenge.status_at(timezone.now())
+    if status == ChallengeStatus.PENDING:  # its time ran out between the two statements
+        status = ChallengeStatus.EXPIRED
+    return VerifyResult(
+        ok=False, error=_CLOSED[status].code, attempts_left=challenge.attempts_left, challenge=challenge
+    )
+
+
+def _is_right(challenge: OTPChallenge, guess: Secret, bind: Any) -> bool:
+    """Compare in constant time: the context, and the code."""
+    key, code = codes.key_named(challenge.key_fingerprint), delivery.code_of(challenge)
+    if key is None or code is None:
+        return False
+    given = Secret(codes.digest_bind(bind, key))
+    return codes.same(given, Secret(challenge.bind_digest)) & codes.same(guess, code)
+
+
+def _spent(challenge: OTPChallenge, *, right: bool, now: datetime) -> VerifyResult:
+    """Bring the row in memory to where the UPDATE left it."""
+    challenge.attempts += 1
+    if right:
+        challenge.status, challenge.verified_at = ChallengeStatus.VERIFIED, now
+        return VerifyResult(ok=True, challenge=challenge, token=tokens.issue(challenge.pk))
+    if challenge.attempts >= challenge.max_attempts:
+        challenge.status = ChallengeStatus.MAX_ATTEMPTS_REACHED
+    return VerifyResult(
+        ok=False, error="invalid_code", attempts_left=challenge.attempts_left, challenge=challenge
+    )
+
+
+@database.retried
+def cancel(challenge_id: uuid.UUID | str, *, allowed: Allowed | None = None) -> OTPChallenge:
+    """Give up an open challenge, and return it; one that was given up before is returned as it is.
+
+    Raises NotFound, AlreadyVerified, Expired, MaxAttemptsReached.
+    """
+    now, challenges = timezone.now(), OTPChallenge.objects.using(database.alias())
+    pk = lookup.read_id(challenge_id)
+    challenge = challenges.filter(pk=pk).first() if pk else None
+    if challenge is None or (allowed and not allowed(challenge)):
+        raise NotFound
+    if challenges.cancel(challenge.pk, now=now):
+        challenge.status, challenge.canceled_at = ChallengeStatus.CANCELED, now
+        return challenge
+    challenge.refresh_from_db(using=database.alias())
+    if challenge.status != ChallengeStatus.CANCELED:
+        _raise_unless_open(challenge, now)
+    return challenge
+
+
+@database.retried
+def redeem(token: str, *, purpose: str, bind: Any = None, max_age: int = 300) -> OTPChallenge:
+    """Use up the proof of a success and return its challenge, once.
+
+    The number and the user to trust are the returned challenge's own, never the client's.
+    ``purpose`` and ``bind`` must be those of ``start``; ``max_age`` is seconds since the success.
+
+    Raises InvalidToken for a proof that is forged, used, too old, or for something else.
+    """
+    now, challenges = timezone.now(), OTPChallenge.objects.using(database.alias())
+    pk = tokens.read(token)
+    challenge = challenges.filter(pk=pk).first() if pk else None
+    if challenge is None or challenge.purpose != purpose:
+        raise InvalidToken
+    key = codes.key_named(challenge.key_fingerprint)
+    if key is None or not codes.same(Secret(codes.digest_bind(bind, key)), Secret(challenge.bind_digest)):
+        raise InvalidToken
+    if not challenges.redeem(challenge.pk, since=now - timedelta(seconds=max_age), now=now):
+        raise InvalidToken
+    challenge.redeemed_at = now
+    return challenge
+
+
+@database.retried
+def _commit_start(
+    challenge: OTPChallenge, send: SendLog, buckets: Sequence[limits.Bucket], now: datetime
+) -> None:
+    using = database.alias()
+    with transaction.atomic(using=using):
+        limits.charge(buckets, now)
+        challenge.save(using=using, force_insert=True)
+        send.save(using=using, force_insert=True)
+
+
+@database.retried
+def _commit_resend(
+    challenge: OTPChallenge, send: SendLog, buckets: Sequence[limits.Bucket], now: datetime
+) -> None:
+    using = database.alias()
+    with transaction.atomic(using=using):
+        limits.charge(buckets, now)
+        if not OTPChallenge.objects.using(using).claim_send(challenge.pk, now=now):
+            raise _Overtaken
+        send.save(using=using, force_insert=True)
+
+
+def _leave(challenge: OTPChallenge, send: SendLog) -> None:
+    signals.challenge_started.send_robust(OTPChallenge, challenge=challenge)
+    delivery.dispatch(send)
+
+
+def _rules(purpose: str) -> Purpose:
+    rules = conf.purpose(purpose) if isinstance(purpose, str) else None
+    if rules is None:
+        raise Invalid(errors={"purpose": [f"Use one of: {', '.join(conf.purpose_names())}."]})
+    return rules
+
+
+def _ip(ip: str | None, request: HttpRequest | None) -> str | None:
+    """Return the caller's address: "" where it cannot be read, None where there is no caller."""
+    if ip is not None:
+        return client_ip.clean(ip)
+    return client_ip.of(request) if request is not None else None
+
+
+def _raise_unless_open(challenge: OTPChallenge, now: datetime) -> None:
+    status = challenge.status_at(now)
+    if status != ChallengeStatus.PENDING:
+        raise _CLOSED[status]
+
+
+def _twin(function: Callable[P, T]) -> Callable[P, Any]:
+    return sync_to_async(function, thread_sensitive=True)
+
+
+astart = _twin(start)
+aresend = _twin(resend)
+averify = _twin(verify)
+acancel = _twin(cancel)
+aredeem = _twin(redeem)

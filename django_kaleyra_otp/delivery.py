@@ -1,0 +1,365 @@
+"""The way out of one SMS: dispatch, deliver, send_code."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from django_kaleyra_otp import client_ip, codes, guard, limits, messages, phones, routing, shapes, signals
+from django_kaleyra_otp.backends.base import BaseBackend
+from django_kaleyra_otp.conf import conf
+from django_kaleyra_otp.exceptions import (
+    DeliveryFailed,
+    DeliveryUnavailable,
+    DeliveryUnknown,
+    Invalid,
+    KaleyraOTPError,
+)
+from django_kaleyra_otp.messages import Rendered
+from django_kaleyra_otp.models import DeliveryStatus, OTPChallenge, SendLog, database
+from django_kaleyra_otp.models.delivery import join_waiting
+from django_kaleyra_otp.phones import Number
+from django_kaleyra_otp.types import SMS, Receipt, Route, Secret
+
+logger = logging.getLogger(__name__)
+
+#: Seconds that one send may take, over all its tries and routes.
+PATIENCE = 15.0
+#: The route that a test number's sends are logged under.
+TEST_ROUTE = "test"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How handing over ended: by which route, as what, and what was answered."""
+
+    route: Route
+    status: DeliveryStatus
+    receipt: Receipt = field(default_factory=Receipt)
+    error: DeliveryFailed | DeliveryUnknown | None = None
+
+
+def new_send(
+    number: Number, rendered: Rendered, now: datetime, *, challenge: OTPChallenge | None, inline: bool
+) -> SendLog:
+    """Return the row of one SMS, not saved yet: born ``sending`` where it leaves inline, else ``queued``."""
+    status = DeliveryStatus.SENDING if inline else DeliveryStatus.QUEUED
+    route = routing.routes_for(number.e164)[0]
+    return SendLog(
+        challenge=challenge,
+        phone_number=number.e164,
+        country=number.country,
+        block=number.block,
+        route=route.name,
+        sender=route.sender,
+        template_id=rendered.template_id,
+        body=rendered.body,
+        segments=rendered.segments,
+        status=status,
+        rank=status.rank,
+        claimed_at=now if inline else None,
+        created_at=now,
+    )
+
+
+def leaves_inline() -> bool:
+    """Return whether ``DISPATCH`` has an SMS leave in the request that asked for it."""
+    return conf.DISPATCH == "inline"
+
+
+def after_commit(step: Callable[[], object]) -> None:
+    """Run ``step`` now, or after the commit of the caller's own transaction, where there is one."""
+    if database.in_outer_transaction():
+        transaction.on_commit(step, using=database.alias(), robust=True)
+    else:
+        step()
+
+
+def dispatch(send: SendLog) -> None:
+    """Have a committed send leave: inline, or by a task that carries its id and no code.
+
+    Raises DeliveryFailed where it left inline and surely was not accepted, and DeliveryUnavailable
+    where the queue did not take it.
+    """
+    if send.status == DeliveryStatus.SENDING:
+        assert send.challenge is not None  # noqa: S101
+        _hand_over(send, code_of(send.challenge))
+        return
+    try:
+        shapes.load(conf.DISPATCH)(send.pk)
+    except Exception as error:
+        logger.error("KALEYRA_OTP['DISPATCH'] raised %s.", type(error).__name__)
+        failure = DeliveryUnavailable(error_code="dispatch", error_class="configuration")
+    else:
+        return
+    if SendLog.objects.using(database.alias()).claim(send.pk, timezone.now()):
+        _fail(send, failure)
+        raise failure
+
+
+@database.retried
+def deliver(send_log_id: int) -> None:
+    """Hand over a queued SMS; what a worker calls. Called twice for one SMS, it sends once.
+
+    Asks again what may have changed since the request: the challenge open and in time, the kill
+    switch, closed prefixes. Raises nothing for an SMS that was not accepted: the row tells.
+    """
+    now = timezone.now()
+    sends = SendLog.objects.using(database.alias())
+    if not sends.claim(send_log_id, now):
+        return
+    send = sends.select_related("challenge").get(pk=send_log_id)
+    challenge = send.challenge
+    try:
+        if challenge is None or challenge.status_at(now) != "pending":
+            raise DeliveryFailed(error_code="closed", error_class="caller")
+        guard.admit_prefix(Number(send.phone_number, send.country), now)
+        guard.admit_sending()
+    except KaleyraOTPError as refusal:
+        known = refusal if isinstance(refusal, DeliveryFailed) else None
+        _fail(send, known or DeliveryFailed(error_code=refusal.code, error_class="caller"))
+        return
+    try:
+        _hand_over(send, code_of(challenge))
+    except DeliveryFailed:
+        logger.info("Send %s was not accepted.", send.pk)
+
+
+def code_of(challenge: OTPChallenge) -> Secret | None:
+    """Return a challenge's code, or None where its key was taken out of the settings."""
+    test_number = conf.TEST_NUMBERS.get(challenge.phone_number)
+    if test_number:
+        return test_number.code
+    key = codes.key_named(challenge.key_fingerprint)
+    if key is None:
+        return None
+    return codes.derive(
+        challenge.pk,
+        challenge.nonce,
+        purpose=challenge.purpose,
+        bind_digest=challenge.bind_digest,
+        key=key,
+        length=challenge.code_length,
+    )
+
+
+def send_code(
+    phone_number: str,
+    code: str | Secret,
+    *,
+    purpose: str = "verify",
+    ttl: int | None = None,
+    bind: Any = None,
+    language: str | None = None,
+    user: Any = None,
+    known: bool = False,
+    ip: str | None = None,
+    request: HttpRequest | None = None,
+) -> SendLog:
+    """Send a code that another library made: our routes, log, limits and callbacks.
+
+    Takes the code as 4 to 10 ASCII digits and ``ttl``, the seconds it is good for (``CODE_TTL``);
+    the rest as ``challenges.start``. Always inline, since no worker can derive the code. Returns the
+    SendLog; there is no challenge. Raises what ``challenges.start`` raises.
+    """
+    secret = Secret(code) if isinstance(code, str) else code
+    del code
+    if not (secret.reveal().isascii() and secret.reveal().isdecimal() and 4 <= len(secret.reveal()) <= 10):
+        raise Invalid(errors={"code": ["Give 4 to 10 digits."]})
+    rules = conf.purpose(purpose)
+    if rules is None:
+        raise Invalid(errors={"purpose": ["There is no such purpose."]})
+    number, now = phones.parse(phone_number), timezone.now()
+    if ip is None and request is not None:
+        ip = client_ip.of(request)
+    guard.admit_country(number)
+    rendered = messages.render(
+        purpose=purpose,
+        language=language or messages.default_language(),
+        phone_number=number.e164,
+        code_length=len(secret.reveal()),
+        ttl=ttl or rules.code_ttl,
+        bind=bind,
+    )
+    guard.admit_test_number(number, now)
+    guard.admit_prefix(number, now)
+    guard.admit_sending()
+    guard.admit_risk(number, purpose=purpose, ip=ip, user=user, request=request)
+    buckets = limits.buckets_for(
+        number,
+        rules.limits,
+        segments=rendered.segments,
+        ip=ip,
+        user_id=getattr(user, "pk", None),
+        known=known,
+        proven=guard.proven(number, now),
+    )
+    send = new_send(number, rendered, now, challenge=None, inline=True)
+    try:
+        _commit(send, buckets, now)
+    except limits.Full as full:
+        refused = full
+    else:
+        after_commit(lambda: _hand_over(send, secret))
+        return send
+    raise limits.refusal(refused)
+
+
+@database.retried
+def _commit(send: SendLog, buckets: Sequence[limits.Bucket], now: datetime) -> None:
+    with transaction.atomic(using=database.alias()):
+        limits.charge(buckets, now)
+        send.save(using=database.alias(), force_insert=True)
+
+
+def _hand_over(send: SendLog, code: Secret | None) -> None:
+    """Send the SMS of a row that is ours (``sending``), and write down how it ended.
+
+    Raises DeliveryFailed where it surely was not accepted; an unknown end raises nothing.
+    """
+    if code is None:
+        _fail(send, failure := DeliveryFailed(error_code="key", error_class="configuration"))
+        raise failure
+    started = time.monotonic()
+    if send.phone_number in conf.TEST_NUMBERS:
+        route = replace(routing.routes_for(send.phone_number)[0], name=TEST_ROUTE, sender="")
+        outcome = Outcome(route, DeliveryStatus.SUBMITTED)
+    else:
+        sms = SMS(
+            to=send.phone_number,
+            body=messages.fill(send.body, code),
+            template_id=send.template_id,
+            segments=send.segments,
+        )
+        outcome = _try_routes(sms, routing.routes_for(send.phone_number), started + PATIENCE)
+    send.latency = round((time.monotonic() - started) * 1000)
+    _write_down(send, outcome, code)
+
+
+def _try_routes(sms: SMS, routes: Sequence[Route], deadline: float) -> Outcome:
+    """Try each route in turn, the next only where the SMS surely was not accepted."""
+    backend: BaseBackend = import_string(conf.BACKEND)()
+    outcome = Outcome(routes[0], DeliveryStatus.FAILED, error=DeliveryUnavailable())
+    for route in routes:
+        outcome = _try_route(backend, sms, route, deadline)
+        if outcome.status != DeliveryStatus.FAILED:
+            break
+    return outcome
+
+
+def _try_route(backend: BaseBackend, sms: SMS, route: Route, deadline: float) -> Outcome:
+    """Try one route, and again where it was not reached or asked to wait a moment."""
+    failure: DeliveryFailed = DeliveryUnavailable(error_code="time_out", error_class="vendor")
+    for tried in range(conf.RETRIES + 1):
+        left = deadline - time.monotonic()
+        if left <= 0:
+            break
+        connect, answer = route.timeout
+        hurried = replace(route, timeout=(min(connect, left), min(answer, left)))
+        try:
+            return Outcome(route, DeliveryStatus.SUBMITTED, receipt=backend.send(sms, hurried))
+        except DeliveryUnavailable as refusal:
+            failure = refusal
+        except DeliveryFailed as refusal:
+            return Outcome(route, DeliveryStatus.FAILED, error=refusal)
+        except DeliveryUnknown as loss:
+            return Outcome(route, DeliveryStatus.UNKNOWN, error=loss)
+        except Exception as error:
+            # the class alone: the text may hold the code
+            logger.error("%s raised %s.", type(backend).__name__, type(error).__name__)
+            broken = DeliveryUnknown(error_code=type(error).__name__[:32], error_class="configuration")
+            return Outcome(route, DeliveryStatus.UNKNOWN, error=broken)
+        wait = failure.retry_after if failure.retry_after is not None else 0.1 * 2**tried
+        if tried == conf.RETRIES or wait >= deadline - time.monotonic():
+            break
+        time.sleep(wait)
+    return Outcome(route, DeliveryStatus.FAILED, error=failure)
+
+
+def _write_down(send: SendLog, outcome: Outcome, code: Secret) -> None:
+    """Move the row as the provider answered, then look for updates that came before the answer."""
+    send.route, send.sender = outcome.route.name, outcome.route.sender
+    error = outcome.error
+    if isinstance(error, DeliveryFailed):
+        _fail(send, error, code)
+        raise error
+    now = timezone.now()
+    if error is not None:
+        send.message_id = error.message_id
+        _note(send, error, code)
+        _save_move(send, DeliveryStatus.UNKNOWN, now)
+        logger.warning("Send %s: the answer was lost; it is not sent again.", send.pk)
+    else:
+        send.message_id, send.http_status = outcome.receipt.message_id, outcome.receipt.http_status
+        send.submitted_at = now
+        _save_move(send, DeliveryStatus.SUBMITTED, now)
+        signals.sms_submitted.send_robust(SendLog, send=send)
+    if send.message_id:
+        for previous in join_waiting(send):
+            signals.delivery_updated.send_robust(SendLog, send=send, previous=previous)
+
+
+def _fail(send: SendLog, error: DeliveryFailed, code: Secret | None = None) -> None:
+    """Close a send that surely was not accepted, and give its money back to the limits."""
+    _note(send, error, code)
+    _save_move(send, DeliveryStatus.FAILED, timezone.now())
+    if error.error_class in ("configuration", "balance"):
+        logger.error("Send %s: refused for a fault of the account: %s.", send.pk, send.error_code or "?")
+    challenge = send.challenge
+    rules = conf.purpose(challenge.purpose) if challenge else None
+    buckets = limits.buckets_for(
+        Number(send.phone_number, send.country),
+        rules.limits if rules else conf.LIMITS,
+        segments=send.segments,
+        ip=None,
+        user_id=None,
+        known=False,
+        proven=True,
+    )
+    limits.give_back(buckets)
+
+
+def _note(send: SendLog, error: DeliveryFailed | DeliveryUnknown, code: Secret | None) -> None:
+    """Keep the provider's words about an error, the code cut out of them."""
+    send.error_code = _without(code, error.error_code)[:32]
+    send.error_message = _without(code, error.error_message)[:200]
+    send.error_class = error.error_class[:16]
+    send.http_status = error.http_status
+
+
+def _without(code: Secret | None, text: str) -> str:
+    return text.replace(code.reveal(), "•" * len(code.reveal())) if code else text
+
+
+@database.retried
+def _save_move(send: SendLog, status: DeliveryStatus, now: datetime) -> None:
+    """Write what the answer told, and move the row forward, never back."""
+    told = {
+        name: getattr(send, name)
+        for name in (
+            "route",
+            "sender",
+            "error_code",
+            "error_class",
+            "error_message",
+            "http_status",
+            "message_id",
+            "latency",
+            "submitted_at",
+        )
+    }
+    sends = SendLog.objects.using(database.alias())
+    if sends.move(send.pk, status, **told):
+        send.status, send.rank = status, status.rank
+    else:
+        sends.filter(pk=send.pk).update(**told)
+        send.refresh_from_db(using=database.alias(), fields=["status", "rank"])

@@ -1,0 +1,130 @@
+"""May an SMS go to this number: its country, closed prefixes, the kill switch, the project's own rule."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Max, Min, Q, Subquery, Sum, Value
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest
+
+from django_kaleyra_otp import shapes
+from django_kaleyra_otp.conf import conf
+from django_kaleyra_otp.exceptions import (
+    CountryNotAllowed,
+    DeliveryUnavailable,
+    MaxFailuresReached,
+    PrefixBlocked,
+    Refused,
+)
+from django_kaleyra_otp.models import BlockedPrefix, ChallengeStatus, OTPChallenge, database
+from django_kaleyra_otp.phones import Number
+from django_kaleyra_otp.shapes import Purpose
+
+logger = logging.getLogger(__name__)
+
+#: How long a success shows that a number is a person's.
+PROVEN_FOR = timedelta(days=90)
+#: How long a stranger's wrong guesses count.
+STRANGERS_COUNT_FOR = timedelta(days=30)
+
+_LONG_AGO = datetime(1970, 1, 2, tzinfo=UTC)
+
+
+def admit_country(number: Number) -> None:
+    """Raise CountryNotAllowed unless ``ALLOWED_COUNTRIES`` names the number's."""
+    allowed = conf.ALLOWED_COUNTRIES
+    if "*" not in allowed and number.country not in allowed:
+        raise CountryNotAllowed
+
+
+def admit_prefix(number: Number, now: datetime) -> None:
+    """Raise PrefixBlocked where a block holds for the number.
+
+    One by hand always holds; an automatic one under ``enforce`` alone, and not for a number that had
+    a success in the last 90 days.
+    """
+    blocks = BlockedPrefix.objects.using(database.alias()).closing(number.e164, now)
+    automatic = list(blocks.values_list("automatic", flat=True))
+    if not automatic:
+        return
+    if not all(automatic) or (conf.GUARD.mode == "enforce" and not proven(number, now)):
+        raise PrefixBlocked
+
+
+def proven(number: Number, now: datetime) -> bool:
+    """Return whether the number had a success in the last 90 days, as far back as rows are kept."""
+    rows = OTPChallenge.objects.using(database.alias()).filter(phone_number=number.e164)
+    return rows.filter(verified_at__gt=now - PROVEN_FOR).exists()
+
+
+def admit_failures(number: Number, rules: Purpose, *, known: bool, user_id: Any, now: datetime) -> bool:
+    """Raise MaxFailuresReached where too many wrong guesses stand; return whether the number is proven.
+
+    They stand since the last success of the same caller for the same purpose, unless an operator
+    cleared them; a stranger's lapse after 30 days. One aggregate over the number's rows.
+
+    Source: NIST SP 800-63B-4, 3.2.2 (no more than 100 consecutive failures).
+    """
+    rows = OTPChallenge.objects.using(database.alias())
+    together = rows.of_caller(number.e164, known=known, user_id=user_id).filter(purpose=rules.name)
+    last_success = together.filter(verified_at__isnull=False).order_by("-verified_at").values("verified_at")
+    standing = Q(purpose=rules.name, known=known, failures_cleared_at__isnull=True, attempts__gt=0)
+    standing &= ~Q(status=ChallengeStatus.VERIFIED)
+    standing &= Q(
+        created_at__gt=Coalesce(
+            Subquery(last_success[:1]),
+            Value(_LONG_AGO if settings.USE_TZ else _LONG_AGO.replace(tzinfo=None)),
+        )
+    )
+    standing &= Q(user_id=user_id) if known else Q(created_at__gt=now - STRANGERS_COUNT_FOR)
+    found = rows.filter(phone_number=number.e164).aggregate(
+        failures=Sum("attempts", filter=standing),
+        oldest=Min("created_at", filter=standing),
+        proven_at=Max("verified_at"),
+    )
+    if rules.max_failures is not None and (found["failures"] or 0) >= rules.max_failures:
+        lapse = None if known else found["oldest"] + STRANGERS_COUNT_FOR - now
+        raise MaxFailuresReached(
+            retry_after=None if lapse is None else max(math.ceil(lapse.total_seconds()), 1)
+        )
+    return found["proven_at"] is not None and found["proven_at"] > now - PROVEN_FOR
+
+
+def admit_test_number(number: Number, now: datetime) -> None:
+    """Raise Refused for a test number past its last day."""
+    test_number = conf.TEST_NUMBERS.get(number.e164)
+    if test_number and now.date() > test_number.until:
+        raise Refused
+
+
+def admit_sending() -> None:
+    """Raise DeliveryUnavailable where the kill switch ``SENDING`` is off."""
+    switch = conf.SENDING
+    if not (switch if isinstance(switch, bool) else _says_true("SENDING", switch)):
+        raise DeliveryUnavailable
+
+
+def admit_risk(
+    number: Number, *, purpose: str, ip: str | None, user: Any, request: HttpRequest | None
+) -> None:
+    """Raise Refused where the project's ``RISK`` says anything but True."""
+    if conf.RISK and not _says_true(
+        "RISK", conf.RISK, phone_number=number.e164, purpose=purpose, ip=ip, user=user, request=request
+    ):
+        raise Refused
+
+
+def _says_true(name: str, hook: str | Callable[..., object], **arguments: Any) -> bool:
+    """Ask a hook of the project; only exactly True admits, and a hook that raises refuses."""
+    try:
+        return shapes.load(hook)(**arguments) is True
+    except Exception as error:
+        # the class alone: a text of the project's may hold the number
+        logger.error("KALEYRA_OTP[%r] raised %s; the SMS was refused.", name, type(error).__name__)
+        return False

@@ -1,0 +1,79 @@
+"""Finding a challenge, and what is shown of it."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import OuterRef, Q, Subquery
+from django.utils.crypto import salted_hmac
+
+from django_kaleyra_otp.conf import conf
+from django_kaleyra_otp.exceptions import IdempotencyConflict, Invalid
+from django_kaleyra_otp.models import OTPChallenge, SendLog, database
+from django_kaleyra_otp.phones import Number
+
+IDEMPOTENCY_FOR = timedelta(hours=24)
+
+
+def read_id(value: uuid.UUID | str) -> uuid.UUID | None:
+    """Return a challenge's id, or None for what is none."""
+    try:
+        return value if isinstance(value, uuid.UUID) else uuid.UUID(value)
+    except (ValueError, AttributeError, TypeError):
+        return None
+
+
+def resend_at(last_sent_at: datetime) -> datetime:
+    """Return when another SMS may go to a number, by its last."""
+    return last_sent_at + timedelta(seconds=conf.RESEND_COOLDOWN)
+
+
+def shown(which: Q) -> OTPChallenge | None:
+    """Read one challenge with its newest send and the last send to its number, in one statement."""
+    sends = SendLog.objects.using(database.alias())
+    counted_together = Q(challenge__known=OuterRef("challenge__known")) & (
+        Q(challenge__known=False) | Q(challenge__user=OuterRef("challenge__user"))
+    )
+    last = sends.filter(
+        counted_together | Q(challenge__isnull=True), phone_number=OuterRef("phone_number")
+    ).order_by("-created_at")
+    newest = (
+        sends.filter(which)
+        .select_related("challenge")
+        .annotate(last_sent_at=Subquery(last.values("created_at")[:1]))
+        .order_by("-created_at", "-pk")
+        .first()
+    )
+    if newest is None or newest.challenge is None:
+        return None
+    challenge = newest.challenge
+    challenge.newest_send = newest
+    challenge.resend_at = resend_at(getattr(newest, "last_sent_at", None) or newest.created_at)
+    return challenge
+
+
+def idempotency_digest(key: str | None, user_id: Any, ip: str | None) -> str | None:
+    """Return what a caller's idempotency key is kept as, or None for none; raises Invalid for a bad one."""
+    if key is None:
+        return None
+    if not isinstance(key, str) or not re.fullmatch(r"[!-~]{16,128}", key):
+        raise Invalid(errors={"Idempotency-Key": ["Give 16 to 128 characters of ASCII, without spaces."]})
+    caller = f"ip:{ip}" if user_id is None else f"user:{user_id}"
+    return salted_hmac("kaleyra_otp.idempotency", f"{caller}|{key}", algorithm="sha256").hexdigest()
+
+
+def earlier(digest: str, number: Number, purpose: str, now: datetime) -> OTPChallenge | None:
+    """Return the challenge that this idempotency key made, if it did within 24 hours."""
+    challenge = shown(Q(challenge__idempotency_digest=digest))
+    if challenge is None:
+        return None
+    if challenge.created_at <= now - IDEMPOTENCY_FOR:
+        rows = OTPChallenge.objects.using(database.alias())
+        rows.filter(pk=challenge.pk).update(idempotency_digest=None)
+        return None
+    if (challenge.phone_number, challenge.purpose) != (number.e164, purpose):
+        raise IdempotencyConflict
+    return challenge

@@ -1,0 +1,89 @@
+"""Phone numbers: one spelling each, which country, which block, and how one is shown."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass, field
+
+import phonenumbers
+from django.conf import settings
+from phonenumber_field.phonenumber import PhoneNumber
+from phonenumbers import PhoneNumberType
+
+from django_kaleyra_otp.exceptions import CountryNotAllowed, InvalidPhoneNumber
+
+#: The kinds that get SMS. Never sent to: premium, shared-cost, toll-free, satellite, fixed lines.
+SENDABLE = frozenset({PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE})
+#: What phonenumbers calls the country of a number that has none (satellites, +800, +979).
+NOWHERE = "001"
+
+_WRITTEN = re.compile(r"\(?\+?[0-9][0-9 ()-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """One number: ``e164`` as ``+919876543210``, ``country`` as an ISO 3166 code."""
+
+    e164: str = field(repr=False)
+    country: str
+
+    @property
+    def block(self) -> str:
+        """The number without its last four digits: the range that one buyer gets."""
+        return self.e164[:-4]
+
+
+def parse(text: str | PhoneNumber) -> Number:
+    """Return the number that a person wrote.
+
+    Takes a str of at most 32 characters: ``+``, digits of any script, spaces, ``-`` and brackets.
+    Without ``+`` it is read in ``PHONENUMBER_DEFAULT_REGION``, where the project has one.
+
+    Raises InvalidPhoneNumber for all else (extensions, letters, ``tel:``, invisible characters), and
+    for numbers that are not in use or of a kind that is never sent to; CountryNotAllowed for those
+    of no country.
+    """
+    if isinstance(text, PhoneNumber):
+        text = text.as_e164 if text.is_valid() else ""
+    if not isinstance(text, str) or len(text) > 32:
+        raise InvalidPhoneNumber
+    folded = "".join(str(unicodedata.digit(c)) if unicodedata.category(c) == "Nd" else c for c in text).strip(
+        " "
+    )
+    if not _WRITTEN.fullmatch(folded):
+        raise InvalidPhoneNumber
+    try:
+        parsed = phonenumbers.parse(folded, getattr(settings, "PHONENUMBER_DEFAULT_REGION", None))
+    except phonenumbers.NumberParseException:
+        parsed = None
+    if parsed is None or not phonenumbers.is_valid_number(parsed):
+        raise InvalidPhoneNumber
+    country = phonenumbers.region_code_for_number(parsed)
+    if country is None or country == NOWHERE:
+        raise CountryNotAllowed
+    if phonenumbers.number_type(parsed) not in SENDABLE:
+        raise InvalidPhoneNumber
+    return Number(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164), country)
+
+
+def mask(e164: str) -> str:
+    """Return how a number is shown to who may not see it: ``+91••••••3210``."""
+    digits = e164.lstrip("+")
+    code = next(
+        (
+            digits[:length]
+            for length in (1, 2, 3)
+            if digits[:length].isdecimal()
+            and int(digits[:length]) in phonenumbers.COUNTRY_CODE_TO_REGION_CODE
+        ),
+        "",
+    )
+    hidden = max(len(digits) - len(code) - 4, 0)
+    return f"+{code}{'•' * hidden}{digits[len(code) + hidden :][-4:]}"
+
+
+def series(e164: str) -> str:
+    """Return the country code and the first four national digits: what the guard counts by."""
+    shown = mask(e164)
+    return e164[: shown.index("•") + 4] if "•" in shown else e164

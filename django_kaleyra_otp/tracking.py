@@ -1,0 +1,91 @@
+"""The way back: what Kaleyra tells of an SMS, and what it does to the row."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+
+from django.utils import timezone
+
+from django_kaleyra_otp import signals
+from django_kaleyra_otp.kaleyra import statuses
+from django_kaleyra_otp.kaleyra.callbacks import Callback, spellings
+from django_kaleyra_otp.models import DeliveryStatus, SendLog, Source, StatusUpdate, database
+from django_kaleyra_otp.models.delivery import join
+
+logger = logging.getLogger(__name__)
+
+#: Updates whose send is not known are kept up to this many; the oldest go first.
+MAX_WAITING = 10_000
+
+
+@database.retried
+def record_status(callback: Callback, *, source: Source = Source.CALLBACK) -> None:
+    """Store what a callback told, and move the delivery that it names.
+
+    Moves a delivery status and nothing else, only forward, and only where the number told, if one
+    is, is the row's. An update whose send is not known yet is kept until it is; a repeat is stored
+    once, and applied again.
+
+    Raises DatabaseBusy where it could not be stored.
+    """
+    names = spellings(callback.message_id) if callback.message_id else ()
+    update = _update(callback, source)
+    send = _find(names, update)
+    if send is not None:
+        update.send_log = send
+    StatusUpdate.objects.using(database.alias()).store(update)
+    if send is None:
+        # it may have been named while the update was on its way in
+        update.send_log = None
+        send = _find(names, update)
+        if send is None:
+            _keep_bounded()
+            return
+    if update.delivery_status and DeliveryStatus(update.delivery_status).rank > send.rank:
+        previous = join(send, update)
+        if previous is not None:
+            signals.delivery_updated.send_robust(SendLog, send=send, previous=previous)
+
+
+def _update(callback: Callback, source: Source) -> StatusUpdate:
+    known = statuses.read(callback.status)
+    if callback.status and known is None:
+        logger.warning("Kaleyra told a status that is not known; it is kept as it is.")
+    told = (callback.message_id, callback.status, callback.trace, callback.occurred, callback.number, source)
+    return StatusUpdate(
+        message_id=callback.message_id,
+        status=callback.status,
+        trace=callback.trace,
+        delivery_status=known.value if known else "",
+        occurred=callback.occurred,
+        received_at=timezone.now(),
+        source=source,
+        fingerprint=hashlib.sha256("\x1f".join(told).encode()).hexdigest(),
+        phone_number=callback.number,
+        operator=callback.operator,
+        circle=callback.circle,
+        error_code=callback.error_code,
+        description=callback.description,
+    )
+
+
+def _find(names: tuple[str, ...], update: StatusUpdate) -> SendLog | None:
+    """Return the send of this message id and number; the id as told before its other spellings."""
+    if not names:
+        return None
+    found = list(SendLog.objects.using(database.alias()).named(names)[:4])
+    for send in sorted(found, key=lambda send: send.message_id != names[0]):
+        if update.is_about(send.phone_number):
+            return send
+    if found:
+        logger.warning("A callback names send %s, but another number; it was ignored.", found[0].pk)
+    return None
+
+
+def _keep_bounded() -> None:
+    """Drop the oldest of the waiting updates beyond their bound."""
+    waiting = StatusUpdate.objects.using(database.alias()).waiting()
+    beyond = list(waiting.order_by("-pk").values_list("pk", flat=True)[MAX_WAITING : MAX_WAITING + 1])
+    if beyond:
+        waiting.filter(pk__lte=beyond[0]).delete()

@@ -1,0 +1,25 @@
+"""Views that stay outside the transactions of ``ATOMIC_REQUESTS``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.http.response import HttpResponseBase
+
+
+class OutsideTransactions:
+    """For views whose writes must stand whatever the rest of the request does.
+
+    ``as_view()`` exempts every alias of ``DATABASES``, so that a subclass keeps it.
+    """
+
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> Callable[..., HttpResponseBase]:
+        """Return the view, marked for each database."""
+        view: Callable[..., HttpResponseBase] = super().as_view(**initkwargs)  # type: ignore[misc]
+        for alias in settings.DATABASES:
+            view = transaction.non_atomic_requests(using=alias)(view)
+        return view

@@ -1,0 +1,115 @@
+"""Who may call back, and what each HTTP answer means."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import logging
+
+from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
+from django.utils.decorators import method_decorator
+from django.views import View
+from django.views.decorators.csrf import csrf_exempt
+
+from django_kaleyra_otp import tracking
+from django_kaleyra_otp.conf import conf
+from django_kaleyra_otp.exceptions import DatabaseBusy
+from django_kaleyra_otp.kaleyra import callbacks
+from django_kaleyra_otp.transactions import OutsideTransactions
+
+logger = logging.getLogger(__name__)
+
+MAX_BYTES = 64 * 1024
+
+
+@method_decorator([csrf_exempt, login_not_required], name="dispatch")
+class WebhookView(OutsideTransactions, View):
+    """Called by Kaleyra once for each new status of one SMS.
+
+    204: stored, or stored before, however odd it is: Kaleyra may switch off a profile whose
+    calls fail. 401: not Kaleyra, body unread. 411: a length is needed. 413: over 64 KiB.
+    503: not stored, call again.
+    """
+
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Store one callback."""
+        if not knows_the_secret(request):
+            return HttpResponse(status=401, headers={"WWW-Authenticate": 'Basic realm="kaleyra"'})
+        if is_chunked(request) and not request.META.get(
+            "wsgi.input_terminated", "wsgi.input" not in request.META
+        ):
+            return HttpResponse(status=411)
+        try:
+            body = read_body(request)
+        except (UnreadablePostError, OSError, ValueError):
+            return HttpResponse(status=400)
+        if len(body) > MAX_BYTES:
+            return HttpResponse(status=413)
+        callback = callbacks.parse(body, request.META.get("CONTENT_TYPE", ""))
+        if not callback.readable:
+            logger.warning("A callback of %s bytes could not be read; an empty update was stored.", len(body))
+        try:
+            tracking.record_status(callback)
+        except (DatabaseBusy, DatabaseError):
+            logger.exception("A callback could not be stored; Kaleyra was asked to call again.")
+            return HttpResponse(status=503, headers={"Retry-After": "5"})
+        return HttpResponse(status=204)
+
+
+def is_chunked(request: HttpRequest) -> bool:
+    """Return whether the request's body comes without a length."""
+    return "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower()
+
+
+def read_body(request: HttpRequest) -> bytes:
+    """Return the body, at most one byte more than is taken, counted as it is read."""
+    stream = request.META.get("wsgi.input")
+    if is_chunked(request) and stream is not None:
+        # Django's WSGI request takes a missing length for an empty body
+        return _read(stream.read)
+    return _read(request.read)
+
+
+def _read(read: object) -> bytes:
+    found = b""
+    while len(found) <= MAX_BYTES:
+        part = read(MAX_BYTES + 1 - len(found))  # type: ignore[operator]
+        if not part:
+            break
+        found += part
+    return found
+
+
+def knows_the_secret(request: HttpRequest) -> bool:
+    """Return whether the request shows ``WEBHOOK_SECRET``: as Basic password or in its own header.
+
+    Compares in constant time, with each secret. Without a good one in the settings, nobody knows it.
+    """
+    shown = [request.META.get("HTTP_X_KALEYRA_OTP_SECRET", ""), _basic_password(request)]
+    try:
+        secrets = conf.WEBHOOK_SECRET
+    except ImproperlyConfigured:
+        logger.exception("KALEYRA_OTP['WEBHOOK_SECRET'] is wrong: every callback is refused.")
+        return False
+    fits = [
+        hmac.compare_digest(secret.reveal().encode(), given.encode("utf-8", "surrogateescape"))
+        for secret in secrets
+        for given in shown
+    ]
+    return any(fits)
+
+
+def _basic_password(request: HttpRequest) -> str:
+    scheme, _, credentials = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+    if scheme.lower() != "basic" or len(credentials) > 1024:
+        return ""
+    try:
+        return base64.b64decode(credentials.strip(), validate=True).decode("utf-8").partition(":")[2]
+    except (binascii.Error, ValueError):
+        return ""
