@@ -13,3 +13,7 @@ class KaleyraOTPConfig(AppConfig):
     label = "kaleyra_otp"
     verbose_name = _("One-time codes")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Register the system checks."""
+        from django_kaleyra_otp import checks  # noqa: F401 - models must be loaded first

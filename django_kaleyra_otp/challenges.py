@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ParamSpec, TypeVar
@@ -287,13 +287,8 @@ def _decide(
     allowed: Allowed | None,
 ) -> VerifyResult:
     now, challenges = timezone.now(), OTPChallenge.objects.using(database.alias())
-    pk = lookup.read_id(challenge_id)
-    challenge = challenges.filter(pk=pk).first() if pk else None
-    if (
-        challenge is None
-        or (purpose is not None and challenge.purpose != purpose)
-        or (allowed and not allowed(challenge))
-    ):
+    challenge = _read(challenge_id, allowed)
+    if challenge is None or (purpose is not None and challenge.purpose != purpose):
         return VerifyResult(ok=False, error=NotFound.code)
     guess = codes.clean(code, challenge.code_length)
     if guess is None:
@@ -304,13 +299,22 @@ def _decide(
         right = _is_right(challenge, guess, bind)
         if challenges.spend_attempt(challenge.pk, right=right, now=now):
             return _spent(challenge, right=right, now=now)
-        challenge.refresh_from_db(using=database.alias())
+        challenge = _read(challenge.pk, None)
+        if challenge is None:
+            return VerifyResult(ok=False, error=NotFound.code)
     status = challenge.status_at(timezone.now())
     if status == ChallengeStatus.PENDING:  # its time ran out between the two statements
         status = ChallengeStatus.EXPIRED
     return VerifyResult(
         ok=False, error=_CLOSED[status].code, attempts_left=challenge.attempts_left, challenge=challenge
     )
+
+
+def _read(challenge_id: uuid.UUID | str | None, allowed: Allowed | None) -> OTPChallenge | None:
+    """Read a challenge as it stands now, or return None for one that this caller may not find."""
+    pk = lookup.read_id(challenge_id)
+    challenge = OTPChallenge.objects.using(database.alias()).filter(pk=pk).first() if pk else None
+    return challenge if challenge is None or allowed is None or allowed(challenge) else None
 
 
 def _is_right(challenge: OTPChallenge, guess: Secret, bind: Any) -> bool:
@@ -342,16 +346,17 @@ def cancel(challenge_id: uuid.UUID | str, *, allowed: Allowed | None = None) -> 
     Raises NotFound, AlreadyVerified, Expired, MaxAttemptsReached.
     """
     now, challenges = timezone.now(), OTPChallenge.objects.using(database.alias())
-    pk = lookup.read_id(challenge_id)
-    challenge = challenges.filter(pk=pk).first() if pk else None
-    if challenge is None or (allowed and not allowed(challenge)):
+    challenge = _read(challenge_id, allowed)
+    if challenge is None:
         raise NotFound
     if challenges.cancel(challenge.pk, now=now):
         challenge.status, challenge.canceled_at = ChallengeStatus.CANCELED, now
         return challenge
-    challenge.refresh_from_db(using=database.alias())
+    challenge = _read(challenge.pk, None)
+    if challenge is None:
+        raise NotFound
     if challenge.status != ChallengeStatus.CANCELED:
-        _raise_unless_open(challenge, now)
+        _raise_unless_open(challenge, timezone.now())
     return challenge
 
 
@@ -365,8 +370,7 @@ def redeem(token: str, *, purpose: str, bind: Any = None, max_age: int = 300) ->
     Raises InvalidToken for a proof that is forged, used, too old, or for something else.
     """
     now, challenges = timezone.now(), OTPChallenge.objects.using(database.alias())
-    pk = tokens.read(token)
-    challenge = challenges.filter(pk=pk).first() if pk else None
+    challenge = _read(tokens.read(token), None)
     if challenge is None or challenge.purpose != purpose:
         raise InvalidToken
     key = codes.key_named(challenge.key_fingerprint)
@@ -426,7 +430,7 @@ def _raise_unless_open(challenge: OTPChallenge, now: datetime) -> None:
         raise _CLOSED[status]
 
 
-def _twin(function: Callable[P, T]) -> Callable[P, Any]:
+def _twin(function: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
     return sync_to_async(function, thread_sensitive=True)
 
 

@@ -25,7 +25,7 @@ from django_kaleyra_otp.exceptions import (
     KaleyraOTPError,
 )
 from django_kaleyra_otp.messages import Rendered
-from django_kaleyra_otp.models import DeliveryStatus, OTPChallenge, SendLog, database
+from django_kaleyra_otp.models import ChallengeStatus, DeliveryStatus, OTPChallenge, SendLog, database
 from django_kaleyra_otp.models.delivery import join_waiting
 from django_kaleyra_otp.phones import Number
 from django_kaleyra_otp.types import SMS, Receipt, Route, Secret
@@ -106,32 +106,42 @@ def dispatch(send: SendLog) -> None:
         raise failure
 
 
-@database.retried
 def deliver(send_log_id: int) -> None:
     """Hand over a queued SMS; what a worker calls. Called twice for one SMS, it sends once.
 
     Asks again what may have changed since the request: the challenge open and in time, the kill
-    switch, closed prefixes. Raises nothing for an SMS that was not accepted: the row tells.
+    switch, closed prefixes. Raises nothing for an SMS that was not accepted: the row tells. Raises
+    DatabaseBusy where the row could not be claimed: call again.
     """
     now = timezone.now()
-    sends = SendLog.objects.using(database.alias())
-    if not sends.claim(send_log_id, now):
+    send = _claimed(send_log_id, now)
+    if send is None:
         return
-    send = sends.select_related("challenge").get(pk=send_log_id)
     challenge = send.challenge
     try:
-        if challenge is None or challenge.status_at(now) != "pending":
+        if challenge is None or challenge.status_at(now) != ChallengeStatus.PENDING:
             raise DeliveryFailed(error_code="closed", error_class="caller")
         guard.admit_prefix(Number(send.phone_number, send.country), now)
         guard.admit_sending()
+    except DeliveryFailed as failure:
+        _fail(send, failure)
+        return
     except KaleyraOTPError as refusal:
-        known = refusal if isinstance(refusal, DeliveryFailed) else None
-        _fail(send, known or DeliveryFailed(error_code=refusal.code, error_class="caller"))
+        _fail(send, DeliveryFailed(error_code=refusal.code, error_class="caller"))
         return
     try:
         _hand_over(send, code_of(challenge))
     except DeliveryFailed:
         logger.info("Send %s was not accepted.", send.pk)
+
+
+@database.retried
+def _claimed(send_log_id: int, now: datetime) -> SendLog | None:
+    """Return a queued send that is ours from now on, or None where somebody has it."""
+    sends = SendLog.objects.using(database.alias())
+    if not sends.claim(send_log_id, now):
+        return None
+    return sends.select_related("challenge").get(pk=send_log_id)
 
 
 def code_of(challenge: OTPChallenge) -> Secret | None:

@@ -43,6 +43,7 @@ def admit_country(number: Number) -> None:
         raise CountryNotAllowed
 
 
+@database.retried
 def admit_prefix(number: Number, now: datetime) -> None:
     """Raise PrefixBlocked where a block holds for the number.
 
@@ -57,12 +58,14 @@ def admit_prefix(number: Number, now: datetime) -> None:
         raise PrefixBlocked
 
 
+@database.retried
 def proven(number: Number, now: datetime) -> bool:
     """Return whether the number had a success in the last 90 days, as far back as rows are kept."""
     rows = OTPChallenge.objects.using(database.alias()).filter(phone_number=number.e164)
     return rows.filter(verified_at__gt=now - PROVEN_FOR).exists()
 
 
+@database.retried
 def admit_failures(number: Number, rules: Purpose, *, known: bool, user_id: Any, now: datetime) -> bool:
     """Raise MaxFailuresReached where too many wrong guesses stand; return whether the number is proven.
 

@@ -149,6 +149,7 @@ def _charge_rows(connection: BaseDatabaseWrapper, cursor: Any, count: int, rows:
     return int(cursor.rowcount)
 
 
+@database.retried
 def refusal(full: Full) -> RateLimited:
     """Return the exception for a charge that was undone: which word, and whole seconds to wait."""
     at = microseconds(full.now)
@@ -168,6 +169,7 @@ def refusal(full: Full) -> RateLimited:
     return Cooldown(retry_after=seconds) if set(waits) == {"cooldown"} else RateLimited(retry_after=seconds)
 
 
+@database.retried
 def give_back(buckets: Iterable[Bucket]) -> None:
     """Give back the money of an SMS that surely was not accepted; the other scopes stay charged."""
     for bucket in buckets:

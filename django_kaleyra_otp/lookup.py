@@ -18,10 +18,10 @@ from django_kaleyra_otp.phones import Number
 IDEMPOTENCY_FOR = timedelta(hours=24)
 
 
-def read_id(value: uuid.UUID | str) -> uuid.UUID | None:
+def read_id(value: uuid.UUID | str | None) -> uuid.UUID | None:
     """Return a challenge's id, or None for what is none."""
     try:
-        return value if isinstance(value, uuid.UUID) else uuid.UUID(value)
+        return value if isinstance(value, uuid.UUID) else uuid.UUID(value or "")
     except (ValueError, AttributeError, TypeError):
         return None
 
@@ -31,6 +31,7 @@ def resend_at(last_sent_at: datetime) -> datetime:
     return last_sent_at + timedelta(seconds=conf.RESEND_COOLDOWN)
 
 
+@database.retried
 def shown(which: Q) -> OTPChallenge | None:
     """Read one challenge with its newest send and the last send to its number, in one statement."""
     sends = SendLog.objects.using(database.alias())
@@ -71,9 +72,15 @@ def earlier(digest: str, number: Number, purpose: str, now: datetime) -> OTPChal
     if challenge is None:
         return None
     if challenge.created_at <= now - IDEMPOTENCY_FOR:
-        rows = OTPChallenge.objects.using(database.alias())
-        rows.filter(pk=challenge.pk).update(idempotency_digest=None)
+        _let_go(challenge)
         return None
     if (challenge.phone_number, challenge.purpose) != (number.e164, purpose):
         raise IdempotencyConflict
     return challenge
+
+
+@database.retried
+def _let_go(challenge: OTPChallenge) -> None:
+    """Free a key that is past its time."""
+    rows = OTPChallenge.objects.using(database.alias())
+    rows.filter(pk=challenge.pk).update(idempotency_digest=None)

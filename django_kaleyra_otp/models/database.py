@@ -77,7 +77,3 @@ def retried(step: Callable[P, T]) -> Callable[P, T]:
 
     return trying
 
-
-def close_if_unusable() -> None:
-    """Drop a connection that broke, so that the next request opens a new one."""
-    connections[alias()].close_if_unusable_or_obsolete()

@@ -1,0 +1,215 @@
+"""What is deleted, and when: rows past ``RETENTION``, updates that nobody claims, empty buckets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import astuple, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import IntegrityError
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
+from django.db.models.lookups import IsNull
+from django.utils import timezone
+
+from django_kaleyra_otp.conf import conf
+from django_kaleyra_otp.guard import STRANGERS_COUNT_FOR
+from django_kaleyra_otp.models import (
+    ChallengeStatus,
+    OTPChallenge,
+    RateLimit,
+    SendLog,
+    StatusUpdate,
+    database,
+)
+
+#: How long an update waits for its send.
+ORPHANS_LIVE = timedelta(hours=24)
+#: Primary keys that one transaction deletes.
+BATCH_SIZE = 5000
+
+Rows = QuerySet[Any]
+
+
+@dataclass(slots=True)
+class Purged:
+    """How many rows of each table went, or would go."""
+
+    updates: int = 0
+    sends: int = 0
+    challenges: int = 0
+    limits: int = 0
+
+    @property
+    def total(self) -> int:
+        """How many rows in all."""
+        return sum(astuple(self))
+
+
+def purge(
+    *,
+    days: int | None = None,
+    batch_size: int = BATCH_SIZE,
+    progress: Callable[[Purged], object] = lambda purged: None,
+) -> Purged:
+    """Delete what is older than ``days`` (else ``RETENTION``); return how many rows that were.
+
+    Sends with their updates go first, then challenges, updates that no send claimed in 24 h, and
+    buckets that are empty. One statement is one transaction and deletes at most ``batch_size``
+    primary keys, so that live traffic hardly waits. Django's signals are not sent. ``progress`` is
+    called after each batch with the counts so far.
+
+    A challenge whose wrong guesses still count stays, without its sends.
+
+    Raises DatabaseBusy where the database refused a statement three times; what went before is gone.
+    """
+    now = timezone.now()
+    cutoff = _cutoff(now, days)
+    purged = Purged()
+    for batch in _batches(_sends(cutoff), "created_at", batch_size):
+        updates, sends = _delete_sends(batch, batch_size)
+        purged.updates += updates
+        purged.sends += sends
+        progress(purged)
+    # verified ones last: a success clears the wrong guesses before it, and so must outlive them
+    for stale in (_unverified(now, cutoff), _verified(cutoff)):
+        for batch in _batches(stale, "created_at", batch_size):
+            purged.challenges += _delete(stale.model, Q(pk__in=batch))
+            progress(purged)
+    for batch in _batches(_orphans(now), "pk", batch_size):
+        purged.updates += _delete(StatusUpdate, Q(pk__in=batch, send_log__isnull=True))
+        progress(purged)
+    for batch in _batches(_empty(now), "tat", batch_size):
+        purged.limits += _delete(RateLimit, Q(pk__in=batch, tat__lt=_microseconds(now)))
+        progress(purged)
+    return purged
+
+
+def count(*, days: int | None = None) -> Purged:
+    """Return how many rows a ``purge`` would delete now; reads the tables, changes nothing."""
+    now = timezone.now()
+    cutoff = _cutoff(now, days)
+    return Purged(
+        updates=_rows(StatusUpdate).filter(send_log__created_at__lt=cutoff).count() + _orphans(now).count(),
+        sends=_sends(cutoff).count(),
+        challenges=_unverified(now, cutoff).count() + _verified(cutoff).count(),
+        limits=_empty(now).count(),
+    )
+
+
+def _cutoff(now: datetime, days: int | None) -> datetime:
+    return now - timedelta(days=conf.RETENTION if days is None else days)
+
+
+def _rows(model: type[Model]) -> Rows:
+    return model._default_manager.using(database.alias())
+
+
+def _sends(cutoff: datetime) -> Rows:
+    return _rows(SendLog).filter(created_at__lt=cutoff)
+
+
+def _orphans(now: datetime) -> Rows:
+    return _rows(StatusUpdate).filter(send_log__isnull=True, received_at__lt=now - ORPHANS_LIVE)
+
+
+def _empty(now: datetime) -> Rows:
+    return _rows(RateLimit).filter(tat__lt=_microseconds(now))
+
+
+def _challenges(cutoff: datetime) -> Rows:
+    """Return the old challenges that no young send belongs to."""
+    young = _rows(SendLog).filter(challenge=OuterRef("pk"), created_at__gte=cutoff)
+    return _rows(OTPChallenge).filter(~Exists(young), created_at__lt=cutoff)
+
+
+def _verified(cutoff: datetime) -> Rows:
+    """Return the old successes.
+
+    By the time of the success, not of the start: then every wrong guess that it clears, which began
+    before it, is old as well and went first.
+    """
+    return _challenges(cutoff).filter(status=ChallengeStatus.VERIFIED, verified_at__lt=cutoff)
+
+
+def _unverified(now: datetime, cutoff: datetime) -> Rows:
+    """Return the old challenges without a success whose wrong guesses, if any, no longer count.
+
+    Which count is ``guard.admit_failures``'s to say: those of a known caller until a success after
+    them or an operator clears them, those of strangers for 30 days at most.
+    """
+    success = _rows(OTPChallenge).filter(
+        phone_number=OuterRef("phone_number"),
+        purpose=OuterRef("purpose"),
+        known=OuterRef("known"),
+        verified_at__gte=OuterRef("expires_at"),
+    )
+    nobodys = success.filter(IsNull(OuterRef("user_id"), True), user__isnull=True)
+    lapsed = Q(known=False, created_at__lte=now - STRANGERS_COUNT_FOR)
+    cleared = (
+        Q(failures_cleared_at__isnull=False)
+        | Q(Exists(success), known=False)
+        | Q(Exists(success.filter(user=OuterRef("user_id"))), known=True)
+        | Q(Exists(nobodys), known=True)
+    )
+    none_counts = Q(attempts=0) | lapsed | cleared
+    return _challenges(cutoff).filter(none_counts).exclude(status=ChallengeStatus.VERIFIED)
+
+
+def _microseconds(now: datetime) -> int:
+    return int(now.timestamp() * 1_000_000)
+
+
+def _batches(rows: Rows, clock: str, size: int) -> Iterator[list[Any]]:
+    """Yield the primary keys of ``rows``, oldest first; each batch must be gone when the next is asked for.
+
+    They are read outside the transaction that deletes them: on SQLite one that opens with a read
+    cannot wait for its lock.
+    """
+    page = rows.order_by(clock).values_list("pk", clock)
+    while found := _read(page[:size]):
+        yield [pk for pk, _at in found]
+        # where the last batch ended: what lies before is gone or stays, and is not walked again
+        page = rows.filter(**{f"{clock}__gte": found[-1][1]}).order_by(clock).values_list("pk", clock)
+
+
+@database.retried
+def _read(rows: Rows) -> list[Any]:
+    return list(rows)
+
+
+def _delete_sends(batch: list[Any], size: int) -> tuple[int, int]:
+    """Delete sends and their updates; return how many updates and how many sends."""
+    updates = 0
+    for tries_left in reversed(range(database.TRIES)):
+        theirs = _read(_rows(StatusUpdate).filter(send_log__in=batch).values_list("pk", flat=True))
+        for start in range(0, len(theirs), size):
+            updates += _delete(StatusUpdate, Q(pk__in=theirs[start : start + size]))
+        try:
+            return updates, _delete(SendLog, Q(pk__in=batch))
+        except IntegrityError:
+            # a callback came in between and found its send there still
+            if not tries_left:
+                raise
+    raise AssertionError  # the last try returned or raised
+
+
+@database.retried
+def _delete(model: type[Model], which: Q) -> int:
+    """Delete rows that nothing of ours refers to, in one statement; return how many there were."""
+    rows = _rows(model).filter(which)
+    if _is_referred_to(model):
+        return rows.delete()[1].get(model._meta.label, 0)
+    # delete() reads every row first where another table of ours could refer to it
+    return rows._raw_delete(database.alias())
+
+
+def _is_referred_to(model: type[Model]) -> bool:
+    """Return whether a table of the project's own refers to ours: then its ``on_delete`` must be heard."""
+    relations = model._meta.get_fields(include_hidden=True)
+    return any(
+        relation.auto_created
+        and not relation.concrete
+        and getattr(relation.related_model, "_meta", model._meta).app_label != model._meta.app_label
+        for relation in relations
+    )

@@ -1,0 +1,117 @@
+"""A real server with several processes, and Kaleyra on loopback."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import requests
+from django.db import connection
+
+from django_kaleyra_otp import simulator
+
+
+def free_port() -> int:
+    """Return a port of loopback that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def kaleyra() -> Iterator[simulator.Simulator]:
+    with simulator.Simulator(time_scale=0.05) as running:
+        yield running
+
+
+@dataclass
+class Site:
+    """The served project: its address, and calls of its API."""
+
+    url: str
+
+    def call(self, method: str, path: str, body: Any = None, **headers: str) -> requests.Response:
+        return requests.request(method, self.url + path, json=body, headers=headers, timeout=60)
+
+    def start(self, phone_number: str, **headers: str) -> requests.Response:
+        return self.call("POST", "/otp/challenges/", {"phone_number": phone_number}, **headers)
+
+    def verify(self, challenge_id: str, code: str) -> requests.Response:
+        return self.call("POST", f"/otp/challenges/{challenge_id}/verify/", {"code": code})
+
+
+@pytest.fixture
+def serve(transactional_db, kaleyra) -> Iterator[Callable[..., Site]]:
+    """``serve(ATOMIC_REQUESTS="1")``: gunicorn, 4 processes of 8 threads, on the database of the test."""
+    running: list[subprocess.Popen[bytes]] = []
+
+    def start(**environment: str) -> Site:
+        port = free_port()
+        url = f"http://127.0.0.1:{port}"
+        kaleyra.set_callback_url(f"{url}/otp/webhook/")
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "gunicorn", "tests.e2e.wsgi", "-b", f"127.0.0.1:{port}"),
+                *("-w", "4", "--threads", "8", "--log-level", "error", "--preload", "--no-control-socket"),
+            ],
+            env={
+                **os.environ,
+                "DJANGO_SETTINGS_MODULE": "tests.e2e.settings",
+                "SERVER_DATABASE_NAME": str(connection.settings_dict["NAME"]),
+                "SIMULATOR_URL": kaleyra.base_url,
+                "SIMULATOR_SID": simulator.SID,
+                "SIMULATOR_API_KEY": simulator.API_KEY,
+                "SIMULATOR_SECRET": simulator.CALLBACK_SECRET,
+                **environment,
+            },
+            start_new_session=True,
+        )
+        running.append(process)
+        wait_until_it_answers(url, process)
+        return Site(url)
+
+    yield start
+    for process in running:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=20)
+
+
+def wait_until_it_answers(url: str, process: subprocess.Popen[bytes]) -> None:
+    """Poll a server until it answers; fails where it ended instead."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        assert process.poll() is None, "the server ended"
+        try:
+            requests.get(f"{url}/otp/challenges/none/", timeout=5)
+        except (requests.ConnectionError, requests.Timeout):
+            threading.Event().wait(0.1)
+        else:
+            return
+    raise AssertionError("the server does not answer")
+
+
+@pytest.fixture
+def at_once() -> Callable[[int, Callable[[int], Any]], list[Any]]:
+    """``at_once(n, call)``: n calls from n threads, released at one moment."""
+
+    def run(n: int, call: Callable[[int], Any]) -> list[Any]:
+        gate = threading.Barrier(n, timeout=60)
+
+        def one(number: int) -> Any:
+            gate.wait()
+            return call(number)
+
+        with ThreadPoolExecutor(n) as pool:
+            return list(pool.map(one, range(n)))
+
+    return run
