@@ -105,6 +105,7 @@ class Migration(migrations.Migration):
                 ('claimed_at', models.DateTimeField(null=True, verbose_name='claimed')),
                 ('submitted_at', models.DateTimeField(null=True, verbose_name='submitted')),
                 ('delivered_at', models.DateTimeField(null=True, verbose_name='delivered')),
+                ('next_pull_at', models.DateTimeField(editable=False, null=True)),
                 ('created_at', models.DateTimeField(verbose_name='created')),
                 ('challenge', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='send_logs', to='kaleyra_otp.otpchallenge', verbose_name='challenge')),
             ],

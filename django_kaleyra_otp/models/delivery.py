@@ -133,6 +133,7 @@ class SendLog(models.Model):
     claimed_at = models.DateTimeField(_("claimed"), null=True)
     submitted_at = models.DateTimeField(_("submitted"), null=True)
     delivered_at = models.DateTimeField(_("delivered"), null=True)
+    next_pull_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(_("created"))
 
     objects = SendLogQuerySet.as_manager()
