@@ -42,6 +42,7 @@ CHECKS = {
     "kaleyra_otp.E014": "Deployment: ``BACKEND`` sends nothing.",
     "kaleyra_otp.E015": "Deployment: an account's address is this machine.",
     "kaleyra_otp.E016": "Deployment: ``NUM_PROXIES`` is not set.",
+    "kaleyra_otp.E017": "Deployment: ``WEBHOOK_SECRET`` is the simulator's, which everybody knows.",
     "kaleyra_otp.W001": "The account's SID ends like one of another pod.",
     "kaleyra_otp.W002": "``CALLBACK_PROFILE_ID`` does not look like one.",
     "kaleyra_otp.W003": "A text may take more than one SMS.",
@@ -62,6 +63,10 @@ OURS = "django_kaleyra_otp.backends."
 KALEYRA = f"{OURS}kaleyra.KaleyraBackend"
 SILENT = (f"{OURS}console.ConsoleBackend", f"{OURS}locmem.LocMemBackend", f"{OURS}dummy.DummyBackend")
 PHONE_BACKEND = "django_kaleyra_otp.login.backends.PhoneBackend"
+
+MAKE_ONE = 'Make one with: python -c "import secrets; print(secrets.token_urlsafe(32))"'
+#: How the secrets of the simulator begin.
+SIMULATOR = "simulator-"
 
 INDIA = "+91"
 #: Stands for a number that no prefix of any entry fits: no country code begins with 0.
@@ -129,8 +134,7 @@ def _keys() -> Iterator[CheckMessage]:
         yield _found("E005", what, known()["ALLOWED_COUNTRIES"].doc)
     if not conf.WEBHOOK_SECRET:
         what = "KALEYRA_OTP['WEBHOOK_SECRET'] is not set: every callback is refused."
-        hint = 'Make one with: python -c "import secrets; print(secrets.token_urlsafe(32))"'
-        yield _found("E006", what, hint)
+        yield _found("E006", what, MAKE_ONE)
 
 
 def _secrets() -> Iterator[CheckMessage]:
@@ -143,7 +147,7 @@ def _secrets() -> Iterator[CheckMessage]:
         "SECRET_KEY": django,
         "KALEYRA_OTP['CODE_KEY']": {key.reveal() for key in conf.CODE_KEY},
         "KALEYRA_OTP['WEBHOOK_SECRET']": {secret.reveal() for secret in conf.WEBHOOK_SECRET},
-        "KALEYRA_OTP['API_KEY']": {conf.API_KEY.reveal()} - {""},
+        "KALEYRA_OTP['API_KEY']": {conf.API_KEY.reveal()},
     }
     for (one, its), (other, others) in itertools.combinations(uses.items(), 2):
         if its & others:
@@ -334,7 +338,7 @@ def _numbering() -> Iterator[CheckMessage]:
 
 
 def _deployment() -> Iterator[CheckMessage]:
-    """E014 to E016, W011 to W014."""
+    """E014 to E017, W011 to W014."""
     if _is(conf.BACKEND, *SILENT):
         what = "KALEYRA_OTP['BACKEND'] sends nothing, and may show codes to whoever reads its output."
         yield _found("E014", what, f"Use {KALEYRA}.")
@@ -345,6 +349,9 @@ def _deployment() -> Iterator[CheckMessage]:
     if "NUM_PROXIES" not in given():
         what = "KALEYRA_OTP['NUM_PROXIES'] is not set: behind a proxy, all callers would share one limit."
         yield _found("E016", what, known()["NUM_PROXIES"].doc)
+    if any(secret.reveal().startswith(SIMULATOR) for secret in conf.WEBHOOK_SECRET):
+        what = "KALEYRA_OTP['WEBHOOK_SECRET'] is the simulator's: whoever knows it can forge callbacks."
+        yield _found("E017", what, MAKE_ONE)
     purposes = [rules for rules in map(conf.purpose, conf.purpose_names()) if rules]
     unbounded = [rules.name for rules in purposes if "global" not in {limit.scope for limit in rules.limits}]
     if unbounded:

@@ -4,6 +4,7 @@ import contextlib
 import socket
 import struct
 import threading
+import time
 
 from django_kaleyra_otp.kaleyra import client, transport
 
@@ -121,7 +122,8 @@ def drips(start, drop, every=0.02):
     def talk(connection, server):
         server.hear(connection)
         connection.sendall(start)
-        while not server.over.wait(every):
+        enough = time.monotonic() + 5
+        while not server.over.wait(every) and time.monotonic() < enough:
             connection.sendall(drop)
 
     return talk

@@ -15,11 +15,6 @@ MIN_SECRET = 32
 MIN_VARIETY = 8
 #: What stands in the secrets of examples.
 _SAMPLE = re.compile(r"change.?me|example|insecure|sample|your[-_]", re.IGNORECASE)
-#: Words of ``DISPATCH``, and the callable that each stands for.
-QUEUES = {
-    "tasks": "django_kaleyra_otp.tasks.dispatch",
-    "celery": "django_kaleyra_otp.contrib.celery.dispatch",
-}
 
 Complaint = Callable[[Any], str]
 
@@ -87,8 +82,8 @@ def switch(value: Any) -> str:
 
 def dispatch(value: Any) -> str:
     """Complain of a value that names no way for an SMS to leave."""
-    fine = value == "inline" or (isinstance(value, str) and value in QUEUES) or not dotted_path(value)
-    return "" if fine else "must be 'inline', 'tasks', 'celery', or the dotted path of a callable."
+    fine = value == "inline" or not dotted_path(value)
+    return "" if fine else "must be 'inline' or the dotted path of a callable."
 
 
 def prefixes(value: Any) -> str:

@@ -1,0 +1,88 @@
+"""``manage.py kaleyra_otp_purge``: once a day, from cron."""
+
+from __future__ import annotations
+
+from argparse import ArgumentTypeError
+from collections.abc import Callable
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.translation import gettext as _
+
+from django_kaleyra_otp import retention
+from django_kaleyra_otp.conf import conf
+from django_kaleyra_otp.exceptions import DatabaseBusy
+from django_kaleyra_otp.retention import Purged
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """Return a reader of whole numbers from ``low`` to ``high``."""
+
+    def read(text: str) -> int:
+        if not text.isascii() or not text.isdecimal() or not low <= int(text) <= high:
+            raise ArgumentTypeError(f"must be a whole number, {low} to {high}")
+        return int(text)
+
+    return read
+
+
+class Command(BaseCommand):
+    """Deletes what is past its time, in short transactions; safe to run at any hour, and again."""
+
+    help = (
+        "Deletes challenges, sends and status updates older than RETENTION days, updates that no send "
+        "claimed in 24 hours, and empty rate limits. Challenges whose wrong guesses still count stay."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Add the three options."""
+        parser.add_argument(
+            "--days", type=whole(1, 3650), help="Keep this many days instead of RETENTION: 1 to 3650."
+        )
+        parser.add_argument(
+            "--batch-size",
+            type=whole(1, 20_000),
+            default=retention.BATCH_SIZE,
+            help="Rows that one transaction deletes: 1 to 20000, default %(default)s.",
+        )
+        parser.add_argument(
+            "--dry-run", action="store_true", help="Say how many rows would go, and delete none."
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Purge, and print one line."""
+        days = options["days"] or conf.RETENTION
+        try:
+            if options["dry_run"]:
+                done = self._counts(_("Would delete"), retention.count(days=days), days)
+            else:
+                purged = retention.purge(days=days, batch_size=options["batch_size"], progress=self._progress)
+                done = self._counts(_("Deleted"), purged, days)
+        except DatabaseBusy as busy:
+            raise CommandError(_("The database is busy. What was deleted stays so; run it again.")) from busy
+        finally:
+            self._clear()
+        if options["verbosity"] > 0:
+            self.stdout.write(done)
+
+    def _counts(self, verb: str, purged: Purged, days: int) -> str:
+        return _(
+            "%(verb)s, older than %(days)d days: %(updates)d status updates, %(sends)d sends, "
+            "%(challenges)d challenges; and %(limits)d empty rate limits."
+        ) % {
+            "verb": verb,
+            "days": days,
+            "updates": purged.updates,
+            "sends": purged.sends,
+            "challenges": purged.challenges,
+            "limits": purged.limits,
+        }
+
+    def _progress(self, purged: Purged) -> None:
+        if self.stderr.isatty():
+            self.stderr.write(f"\r{purged.total:,}", self.style.NOTICE, ending="")
+            self.stderr.flush()
+
+    def _clear(self) -> None:
+        if self.stderr.isatty():
+            self.stderr.write("\r\033[K", ending="")
