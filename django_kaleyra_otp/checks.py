@@ -43,6 +43,7 @@ CHECKS = {
     "kaleyra_otp.E015": "Deployment: an account's address is this machine.",
     "kaleyra_otp.E016": "Deployment: ``NUM_PROXIES`` is not set.",
     "kaleyra_otp.E017": "Deployment: ``WEBHOOK_SECRET`` is the simulator's, which everybody knows.",
+    "kaleyra_otp.E018": "A secret is that of an example, or the same few characters over and over.",
     "kaleyra_otp.W001": "The account's SID ends like one of another pod.",
     "kaleyra_otp.W002": "``CALLBACK_PROFILE_ID`` does not look like one.",
     "kaleyra_otp.W003": "A text may take more than one SMS.",
@@ -58,6 +59,11 @@ CHECKS = {
     "kaleyra_otp.W013": "Deployment: a protection is switched off.",
     "kaleyra_otp.W014": "Deployment: users log in by number, and the SMS leaves in the request.",
 }
+
+#: Different characters of a secret, at least: 32 random ones of any alphabet in use have more.
+MIN_VARIETY = 8
+#: What stands in the secrets of examples.
+_SAMPLE = re.compile(r"change.?me|example|insecure|sample|your[-_]", re.IGNORECASE)
 
 OURS = "django_kaleyra_otp.backends."
 KALEYRA = f"{OURS}kaleyra.KaleyraBackend"
@@ -138,7 +144,11 @@ def _keys() -> Iterator[CheckMessage]:
 
 
 def _secrets() -> Iterator[CheckMessage]:
-    """E012."""
+    """E012, E018."""
+    for name, secrets in (("CODE_KEY", conf.CODE_KEY), ("WEBHOOK_SECRET", conf.WEBHOOK_SECRET)):
+        for secret in secrets:
+            if len(set(secret.reveal())) < MIN_VARIETY or _SAMPLE.search(secret.reveal()):
+                yield _found("E018", f"KALEYRA_OTP[{name!r}] holds a secret that can be guessed.", MAKE_ONE)
     try:
         django: set[Any] = {settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS}
     except ImproperlyConfigured:  # empty: Django's own checks say so

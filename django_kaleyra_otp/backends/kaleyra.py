@@ -27,6 +27,7 @@ class KaleyraBackend(BaseBackend):
                 type="OTP",
                 template_id=sms.template_id,
                 callback_profile_id=route.callback_profile_id,
+                reference=sms.reference,
             )
         except client.NotConnected as failure:
             raise DeliveryUnavailable(error_message=str(failure), error_class="network") from failure
@@ -43,7 +44,7 @@ class KaleyraBackend(BaseBackend):
             raise DeliveryUnknown(
                 error_code=loss.code,
                 error_message=loss.message,
-                error_class="vendor",
+                error_class=loss.error_class,
                 http_status=loss.http_status,
                 message_id=loss.message_id,
             ) from loss

@@ -1,0 +1,89 @@
+"""Blocked prefixes: the one table that people edit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from django_kaleyra_otp.admin import badges, filters
+from django_kaleyra_otp.admin.base import BoundedAdmin, sees_numbers
+from django_kaleyra_otp.models import BlockedPrefix
+
+#: ``+``, a country code of at most three digits and the four that follow: what is no single person's.
+LONGEST_SERIES = 8
+
+
+def is_personal(block: BlockedPrefix) -> bool:
+    """Return whether a prefix says more of a number than its series."""
+    return len(block.prefix) > LONGEST_SERIES
+
+
+@admin.register(BlockedPrefix)
+class BlockedPrefixAdmin(BoundedAdmin):
+    """Prefixes that nothing is sent to.
+
+    A prefix as long as a person's number is cut short in the list, and has no page, for who may not
+    see numbers.
+    """
+
+    list_display = ["full_prefix", "state", "until", "closed_by", "reason", "created_at"]
+    list_filter = [filters.BlockStateFilter, filters.AutomaticFilter]
+    ordering = ["-created_at"]
+    readonly_fields = ["automatic", "created_at"]
+    personal = {"full_prefix": "short_prefix"}
+
+    def get_fields(self, request: HttpRequest, obj: BlockedPrefix | None = None) -> list[Any]:
+        """Return what is asked for; of a row that is there, what is known besides."""
+        asked = ["prefix", "reason", "until"]
+        return [*asked, "automatic", "created_at"] if obj else asked
+
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[Any], Any, set[Any], list[Any]]:
+        """Return what a confirmation lists; long prefixes cut short, like in the list."""
+        listed, counts, lacking, protected = super().get_deleted_objects(objs, request)
+        if not sees_numbers(request):
+            listed = [self.short_prefix(block) for block in objs]
+        return listed, counts, lacking, protected
+
+    def has_view_permission(self, request: HttpRequest, obj: BlockedPrefix | None = None) -> bool:
+        """Return whether the prefix may be seen whole."""
+        return super().has_view_permission(request, obj) and _may(request, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: BlockedPrefix | None = None) -> bool:
+        """Return whether the block may be changed."""
+        return super().has_change_permission(request, obj) and _may(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: BlockedPrefix | None = None) -> bool:
+        """Return whether the block may be lifted."""
+        return super().has_delete_permission(request, obj) and _may(request, obj)
+
+    @admin.display(description=_("prefix"))
+    def full_prefix(self, block: BlockedPrefix) -> str:
+        """The prefix as it is."""
+        return block.prefix
+
+    @admin.display(description=_("prefix"))
+    def short_prefix(self, block: BlockedPrefix) -> str:
+        """The prefix, or as much of it as is no single person's."""
+        return f"{block.prefix[:LONGEST_SERIES]}…" if is_personal(block) else block.prefix
+
+    @admin.display(description=_("state"))
+    def state(self, block: BlockedPrefix) -> str:
+        """Whether it still holds."""
+        if block.until is None or block.until > timezone.now():
+            return badges.badge(badges.Tone.BAD, _("closed"))
+        return badges.badge(badges.Tone.OVER, _("over"))
+
+    @admin.display(description=_("closed by"))
+    def closed_by(self, block: BlockedPrefix) -> Any:
+        """Whether a person or the guard closed it."""
+        return _("the guard") if block.automatic else _("hand")
+
+
+def _may(request: HttpRequest, block: BlockedPrefix | None) -> bool:
+    return block is None or not is_personal(block) or sees_numbers(request)

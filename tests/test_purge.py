@@ -1,0 +1,445 @@
+"""``kaleyra_otp_purge``: what goes, what stays, and that nobody waits for it."""
+
+from __future__ import annotations
+
+import io
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+import pytest
+from django.apps import apps
+from django.core.management import CommandError, call_command
+from django.db import connection, models
+from django.utils import timezone
+
+from django_kaleyra_otp import guard, phones, retention
+from django_kaleyra_otp.conf import conf
+from django_kaleyra_otp.exceptions import MaxFailuresReached
+from django_kaleyra_otp.models import (
+    ChallengeStatus,
+    DeliveryStatus,
+    OTPChallenge,
+    RateLimit,
+    SendLog,
+    StatusUpdate,
+)
+
+NUMBER = "+919876543210"
+OLD, YOUNG = 100, 10  # days; RETENTION is 90
+
+
+def ago(days: float) -> datetime:
+    return timezone.now() - timedelta(days=days)
+
+
+def started(days: float, status: str = ChallengeStatus.PENDING, **also) -> OTPChallenge:
+    """A challenge started some days ago; a verified one had its success ten seconds later."""
+    at = ago(days)
+    if status == ChallengeStatus.VERIFIED:
+        also.setdefault("verified_at", at + timedelta(seconds=10))
+    return OTPChallenge.objects.create(
+        status=status,
+        created_at=at,
+        expires_at=at + timedelta(seconds=300),
+        **{
+            "phone_number": NUMBER,
+            "purpose": "login",
+            "language": "en",
+            "nonce": os.urandom(16),
+            "key_fingerprint": "f",
+            "code_length": 6,
+            "max_attempts": 5,
+            "max_sends": 5,
+            **also,
+        },
+    )
+
+
+def send(days: float, of: OTPChallenge | None = None) -> SendLog:
+    status = DeliveryStatus.DELIVERED
+    return SendLog.objects.create(
+        challenge=of,
+        phone_number=NUMBER,
+        country="IN",
+        block=NUMBER[:-4],
+        body="Your code is {code}.",
+        status=status,
+        rank=status.rank,
+        created_at=ago(days),
+    )
+
+
+def update(days: float, of: SendLog | None = None) -> StatusUpdate:
+    return StatusUpdate.objects.create(
+        send_log=of, message_id="m", status="DELIVRD", received_at=ago(days), fingerprint=uuid.uuid4().hex
+    )
+
+
+def limit(days: float) -> RateLimit:
+    return RateLimit.objects.create(key=uuid.uuid4().hex, tat=int(ago(days).timestamp() * 1_000_000))
+
+
+def purge(*options: str) -> str:
+    """Run the command; returns what it printed."""
+    printed = io.StringIO()
+    call_command("kaleyra_otp_purge", *options, stdout=printed, stderr=io.StringIO())
+    return printed.getvalue()
+
+
+def left() -> tuple[int, int, int, int]:
+    tables = (StatusUpdate, SendLog, OTPChallenge, RateLimit)
+    return tuple(table.objects.count() for table in tables)
+
+
+def is_closed(**caller) -> bool:
+    """Whether a start would be refused for its wrong guesses."""
+    rules = conf.purpose("login")
+    try:
+        guard.admit_failures(
+            phones.parse(NUMBER), rules, **{"known": False, "user_id": None, **caller}, now=timezone.now()
+        )
+    except MaxFailuresReached:
+        return True
+    return False
+
+
+@pytest.fixture
+def history(db) -> None:
+    """An old and a young story of each kind."""
+    for days in (OLD, YOUNG):
+        for status in (ChallengeStatus.VERIFIED, ChallengeStatus.CANCELED, ChallengeStatus.PENDING):
+            sent = send(days, of=started(days, status))
+            update(days, of=sent)
+            update(days, of=sent)
+        send(days)
+    limit(1)
+    limit(-1)
+
+
+@pytest.mark.usefixtures("history")
+def test_what_is_past_its_time_goes_and_the_rest_stays():
+    """R-113."""
+    printed = purge()
+
+    assert left() == (6, 4, 3, 1)
+    assert "6 status updates, 4 sends, 3 challenges; and 1 empty rate limits" in printed
+    assert not SendLog.objects.filter(created_at__lt=ago(90)).exists()
+    assert not OTPChallenge.objects.filter(created_at__lt=ago(90)).exists()
+
+
+@pytest.mark.usefixtures("history")
+def test_a_second_run_deletes_nothing():
+    """R-113."""
+    purge()
+
+    assert "0 status updates, 0 sends, 0 challenges; and 0 empty" in purge()
+    assert left() == (6, 4, 3, 1)
+
+
+@pytest.mark.usefixtures("history")
+def test_a_dry_run_says_what_would_go_and_deletes_nothing():
+    """R-113."""
+    before = left()
+    said = purge("--dry-run")
+    assert left() == before
+
+    done = purge()
+
+    assert said.replace("Would delete", "Deleted") == done
+
+
+@pytest.mark.usefixtures("history")
+def test_the_days_can_be_named(configure):
+    """R-113."""
+    configure(RETENTION=3650)
+    purge()
+    assert SendLog.objects.count() == 8
+
+    purge("--days", "5")
+
+    assert left() == (0, 0, 0, 1)
+
+
+@pytest.mark.parametrize(
+    "option", ["--days=0", "--days=3651", "--days=x", "--batch-size=0", "--batch-size=20001"]
+)
+def test_an_option_out_of_range_is_refused(option):
+    with pytest.raises(CommandError, match="must be a whole number"):
+        purge(option)
+
+
+@pytest.mark.django_db
+def test_an_update_that_no_send_claimed_lives_a_day():
+    """R-093."""
+    update(1.1)
+    waiting = update(0.9)
+    theirs = update(1.1, of=send(2))
+
+    purge()
+
+    assert set(StatusUpdate.objects.all()) == {waiting, theirs}
+
+
+@pytest.mark.django_db
+def test_a_late_update_goes_with_its_old_send():
+    """R-113."""
+    update(YOUNG, of=send(OLD))
+
+    purge()
+
+    assert left() == (0, 0, 0, 0)
+
+
+@pytest.mark.django_db
+def test_a_challenge_with_a_send_that_is_not_old_yet_waits_for_it():
+    """R-113."""
+    send(89.9999, of=started(90.0001))
+
+    purge()
+
+    assert left() == (0, 1, 1, 0)
+
+
+@pytest.mark.parametrize("status", [ChallengeStatus.PENDING, ChallengeStatus.MAX_ATTEMPTS_REACHED])
+def test_a_known_callers_wrong_guesses_stay_until_cleared_but_lose_their_sends(user, configure, status):
+    """R-014, R-113."""
+    configure(MAX_FAILURES=5)
+    failure = started(OLD, status, attempts=5, known=True, user=user)
+    update(OLD, of=send(OLD, of=failure))
+
+    purge()
+
+    assert left() == (0, 0, 1, 0)
+    assert is_closed(known=True, user_id=user.pk)
+    OTPChallenge.objects.update(failures_cleared_at=timezone.now())
+    purge()
+    assert not OTPChallenge.objects.exists()
+
+
+def test_a_known_callers_wrong_guesses_go_after_a_later_success_of_the_same_caller(
+    user, django_user_model, configure
+):
+    """R-017, R-113."""
+    configure(MAX_FAILURES=5)
+    other = django_user_model.objects.create_user("bina")
+    started(OLD, attempts=5, known=True, user=user)
+    # each of these is another caller, another purpose, or came before
+    started(YOUNG, ChallengeStatus.VERIFIED, known=True, user=other)
+    started(YOUNG, ChallengeStatus.VERIFIED, known=False, user=user)
+    started(YOUNG, ChallengeStatus.VERIFIED, known=True, user=user, purpose="step_up")
+    started(YOUNG, ChallengeStatus.VERIFIED, known=True, user=user, phone_number="+919876501234")
+    started(OLD + 1, ChallengeStatus.VERIFIED, known=True, user=user)
+
+    purge()
+    assert OTPChallenge.objects.filter(attempts=5).exists()
+    assert is_closed(known=True, user_id=user.pk)
+
+    started(YOUNG, ChallengeStatus.VERIFIED, known=True, user=user)
+    purge()
+    assert not OTPChallenge.objects.filter(attempts=5).exists()
+
+
+@pytest.mark.django_db
+def test_a_known_callers_wrong_guesses_outlive_the_account(configure):
+    """R-014."""
+    started(OLD, attempts=5, known=True)
+    started(YOUNG, ChallengeStatus.VERIFIED, known=False)
+
+    purge()
+    assert OTPChallenge.objects.filter(attempts=5).exists()
+
+    started(YOUNG, ChallengeStatus.VERIFIED, known=True)
+    purge()
+    assert not OTPChallenge.objects.filter(attempts=5).exists()
+
+
+def test_a_success_is_never_forgotten_before_the_wrong_guesses_that_it_cleared(user, configure):
+    """R-014, R-017: a purge must not close a number that was open."""
+    configure(MAX_FAILURES=5)
+    started(OLD, attempts=5, known=True, user=user)
+    started(OLD - 1, ChallengeStatus.VERIFIED, known=True, user=user)
+    # started before the one it clears, and verified after that one was over
+    first = started(
+        95, ChallengeStatus.VERIFIED, attempts=1, phone_number="+919876501234", known=True, user=user
+    )
+    OTPChallenge.objects.filter(pk=first.pk).update(verified_at=ago(94))
+    started(94.5, attempts=5, phone_number="+919876501234", known=True, user=user)
+    assert not is_closed(known=True, user_id=user.pk)
+
+    purge("--batch-size", "1")
+
+    assert not OTPChallenge.objects.exists()
+
+
+def test_a_success_stays_while_a_wrong_guess_before_it_is_not_old_yet(user, configure):
+    """R-014, R-017."""
+    configure(MAX_FAILURES=5)
+    started(89.9999, attempts=5, known=True, user=user)
+    success = started(90.0001, ChallengeStatus.VERIFIED, known=True, user=user, verified_at=ago(89.99))
+    assert not is_closed(known=True, user_id=user.pk)
+
+    purge()
+
+    assert OTPChallenge.objects.filter(pk=success.pk).exists()
+    assert not is_closed(known=True, user_id=user.pk)
+
+
+@pytest.mark.django_db
+def test_a_strangers_wrong_guesses_stay_for_the_30_days_that_they_count(configure):
+    """R-014, R-113."""
+    configure(RETENTION=5, MAX_FAILURES=5)
+    started(31, attempts=5)
+    started(29, attempts=5)
+    started(29, phone_number="+919876501234", attempts=5)
+    started(6, ChallengeStatus.VERIFIED, phone_number="+919876501234")
+
+    purge()
+
+    assert [row.phone_number for row in OTPChallenge.objects.all()] == [NUMBER]
+    assert is_closed()
+
+
+@contextmanager
+def just_before(statement: str, happens: Callable[[], object]) -> Iterator[None]:
+    """Have something happen once, between what the purge read and the statement that begins so."""
+    waiting = [happens]
+
+    def watch(execute, sql, params, many, context):
+        if waiting and sql.replace("`", '"').startswith(statement):
+            waiting.pop()()
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(watch):
+        yield
+    assert not waiting, "it never came to that"
+
+
+@pytest.mark.django_db
+def test_a_bucket_that_is_charged_while_the_purge_looks_at_it_stays():
+    """R-113."""
+    row = limit(1)
+
+    def charge():
+        RateLimit.objects.filter(pk=row.pk).update(tat=int(ago(-1).timestamp() * 1_000_000))
+
+    with just_before('DELETE FROM "kaleyra_otp_ratelimit"', charge):
+        purge()
+
+    assert RateLimit.objects.filter(pk=row.pk).exists()
+
+
+@pytest.mark.django_db
+def test_an_update_that_finds_its_send_while_the_purge_looks_at_it_stays():
+    """R-092, R-113."""
+    orphan = update(2)
+    found = send(YOUNG)
+
+    with just_before(
+        'DELETE FROM "kaleyra_otp_statusupdate"',
+        lambda: StatusUpdate.objects.filter(pk=orphan.pk).update(send_log=found),
+    ):
+        purge()
+
+    assert StatusUpdate.objects.get().send_log == found
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_callback_for_a_send_that_is_being_purged_goes_with_it():
+    """R-121."""
+    sent = send(OLD)
+    update(OLD, of=sent)
+
+    with just_before('DELETE FROM "kaleyra_otp_sendlog"', lambda: update(0, of=sent)):
+        purged = retention.purge()
+
+    assert (purged.updates, purged.sends) == (2, 1)
+    assert left() == (0, 0, 0, 0)
+
+
+@pytest.mark.django_db
+def test_one_statement_deletes_no_more_than_a_batch():
+    """R-113."""
+    for _ in range(7):
+        sent = send(OLD, of=started(OLD))
+        for _ in range(3):
+            update(OLD, of=sent)
+        limit(1)
+    deleted = []
+
+    def watch(execute, sql, params, many, context):
+        result = execute(sql, params, many, context)
+        if sql.startswith("DELETE"):
+            deleted.append(context["cursor"].rowcount)
+        return result
+
+    with connection.execute_wrapper(watch):
+        retention.purge(batch_size=2)
+
+    assert left() == (0, 0, 0, 0)
+    assert sum(deleted) == 7 * (3 + 1 + 1 + 1)
+    assert max(deleted) == 2
+
+
+def test_two_purges_at_once_delete_each_row_once(together):
+    """R-113, R-121."""
+    for _ in range(30):
+        sent = send(OLD, of=started(OLD))
+        update(OLD, of=sent)
+        limit(1)
+
+    totals = together(2, lambda _number: retention.purge(batch_size=7).total)
+
+    assert left() == (0, 0, 0, 0)
+    assert sum(totals) == 4 * 30
+
+
+def test_live_traffic_goes_on_while_a_purge_runs(together):
+    """R-113, R-119."""
+    for _ in range(40):
+        update(OLD, of=send(OLD, of=started(OLD)))
+
+    def work(number: int) -> int:
+        if number == 0:
+            return retention.purge(batch_size=5).total
+        for _ in range(10):
+            update(0, of=send(0, of=started(0)))
+        return 0
+
+    assert together(3, work)[0] == 120
+    assert left() == (20, 20, 20, 0)
+
+
+@pytest.fixture
+def payment(transactional_db):
+    """A model of the project's own that refers to a challenge."""
+
+    class Payment(models.Model):  # noqa: DJ008
+        challenge = models.ForeignKey(OTPChallenge, null=True, on_delete=models.SET_NULL, related_name="+")
+
+        class Meta:
+            app_label = "tests"
+
+    with connection.schema_editor() as editor:
+        editor.create_model(Payment)
+    yield Payment
+    with connection.schema_editor() as editor:
+        editor.delete_model(Payment)
+    del apps.all_models["tests"]["payment"]
+    apps.clear_cache()
+
+
+def test_what_the_projects_own_tables_do_on_delete_is_done(payment):
+    """R-113."""
+    sent = send(OLD, of=started(OLD))
+    update(OLD, of=sent)
+    paid = payment.objects.create(challenge=sent.challenge)
+
+    purged = retention.purge()
+
+    assert purged.total == 3
+    assert left() == (0, 0, 0, 0)
+    paid.refresh_from_db()
+    assert paid.challenge_id is None
