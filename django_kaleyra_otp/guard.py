@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Max, Min, Q, Subquery, Sum, Value
+from django.db.models import Max, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 
@@ -88,15 +88,23 @@ def admit_failures(number: Number, rules: Purpose, *, known: bool, user_id: Any,
     standing &= Q(user_id=user_id) if known else Q(created_at__gt=now - STRANGERS_COUNT_FOR)
     found = rows.filter(phone_number=number.e164).aggregate(
         failures=Sum("attempts", filter=standing),
-        oldest=Min("created_at", filter=standing),
         proven_at=Max("verified_at"),
     )
     if rules.max_failures is not None and (found["failures"] or 0) >= rules.max_failures:
-        lapse = None if known else found["oldest"] + STRANGERS_COUNT_FOR - now
+        counted = rows.filter(standing, phone_number=number.e164).order_by("created_at")
         raise MaxFailuresReached(
-            retry_after=None if lapse is None else max(math.ceil(lapse.total_seconds()), 1)
+            retry_after=None if known else _lapse(counted, found["failures"], rules.max_failures, now)
         )
     return found["proven_at"] is not None and found["proven_at"] > now - PROVEN_FOR
+
+
+def _lapse(counted: QuerySet[OTPChallenge], failures: int, allowed: int, now: datetime) -> int | None:
+    """Return the seconds until so many strangers' failures have lapsed that fewer than allowed stand."""
+    for created_at, attempts in counted.values_list("created_at", "attempts").iterator():
+        failures -= attempts
+        if failures < allowed:
+            return max(math.ceil((created_at + STRANGERS_COUNT_FOR - now).total_seconds()), 1)
+    return None
 
 
 def admit_test_number(number: Number, now: datetime) -> None:

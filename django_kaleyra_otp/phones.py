@@ -45,7 +45,7 @@ def parse(text: str | PhoneNumber) -> Number:
     of no country.
     """
     if isinstance(text, PhoneNumber):
-        text = text.as_e164 if text.is_valid() else ""
+        text = text.as_e164 if text.is_valid() and not text.extension else ""
     if not isinstance(text, str) or len(text) > 32:
         raise InvalidPhoneNumber
     folded = "".join(str(unicodedata.digit(c)) if unicodedata.category(c) == "Nd" else c for c in text).strip(

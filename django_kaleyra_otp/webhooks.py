@@ -19,7 +19,9 @@ from django_kaleyra_otp import tracking
 from django_kaleyra_otp.conf import conf
 from django_kaleyra_otp.exceptions import DatabaseBusy
 from django_kaleyra_otp.kaleyra import callbacks
+from django_kaleyra_otp.kaleyra.callbacks import Callback
 from django_kaleyra_otp.transactions import OutsideTransactions
+from django_kaleyra_otp.types import Secret
 
 logger = logging.getLogger(__name__)
 
@@ -41,25 +43,44 @@ class WebhookView(OutsideTransactions, View):
         """Store one callback."""
         if not knows_the_secret(request):
             return HttpResponse(status=401, headers={"WWW-Authenticate": 'Basic realm="kaleyra"'})
-        if is_chunked(request) and not request.META.get(
-            "wsgi.input_terminated", "wsgi.input" not in request.META
-        ):
-            return HttpResponse(status=411)
         try:
-            body = read_body(request)
-        except (UnreadablePostError, OSError, ValueError):
-            return HttpResponse(status=400)
-        if len(body) > MAX_BYTES:
-            return HttpResponse(status=413)
-        callback = callbacks.parse(body, request.META.get("CONTENT_TYPE", ""))
-        if not callback.readable:
-            logger.warning("A callback of %s bytes could not be read; an empty update was stored.", len(body))
+            callback = read_callback(request)
+        except _Unreadable as trouble:
+            return HttpResponse(status=trouble.status)
         try:
             tracking.record_status(callback)
-        except (DatabaseBusy, DatabaseError):
-            logger.exception("A callback could not be stored; Kaleyra was asked to call again.")
+        except (DatabaseBusy, DatabaseError) as error:
+            # no traceback: a mailed one shows the request, and that is Kaleyra's to fill
+            name = type(error).__name__
+            logger.error("A callback could not be stored (%s); Kaleyra was asked to call again.", name)
             return HttpResponse(status=503, headers={"Retry-After": "5"})
         return HttpResponse(status=204)
+
+
+class _Unreadable(Exception):
+    """The body cannot be taken; ``status`` is the HTTP answer."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+        super().__init__(status)
+
+
+def read_callback(request: HttpRequest) -> Callback:
+    """Return what the body says. Its text may hold a code, so no frame below this one has it."""
+    if is_chunked(request) and not request.META.get(
+        "wsgi.input_terminated", "wsgi.input" not in request.META
+    ):
+        raise _Unreadable(411)
+    try:
+        body = read_body(request)
+    except (UnreadablePostError, OSError, ValueError):
+        raise _Unreadable(400) from None
+    if len(body) > MAX_BYTES:
+        raise _Unreadable(413)
+    callback = callbacks.parse(body, request.META.get("CONTENT_TYPE", ""))
+    if not callback.readable:
+        logger.warning("A callback of %s bytes could not be read; an empty update was stored.", len(body))
+    return callback
 
 
 def is_chunked(request: HttpRequest) -> bool:
@@ -91,18 +112,18 @@ def knows_the_secret(request: HttpRequest) -> bool:
 
     Compares in constant time, with each secret. Without a good one in the settings, nobody knows it.
     """
-    shown = [request.META.get("HTTP_X_KALEYRA_OTP_SECRET", ""), _basic_password(request)]
     try:
         secrets = conf.WEBHOOK_SECRET
-    except ImproperlyConfigured:
-        logger.exception("KALEYRA_OTP['WEBHOOK_SECRET'] is wrong: every callback is refused.")
+    except ImproperlyConfigured as error:
+        logger.error("%s Every callback is refused.", error)
         return False
-    fits = [
-        hmac.compare_digest(secret.reveal().encode(), given.encode("utf-8", "surrogateescape"))
-        for secret in secrets
-        for given in shown
-    ]
+    shown = [Secret(request.META.get("HTTP_X_KALEYRA_OTP_SECRET", "")), Secret(_basic_password(request))]
+    fits = [_same(secret, given) for secret in secrets for given in shown]
     return any(fits)
+
+
+def _same(secret: Secret, given: Secret) -> bool:
+    return hmac.compare_digest(secret.reveal().encode(), given.reveal().encode("utf-8", "surrogateescape"))
 
 
 def _basic_password(request: HttpRequest) -> str:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from datetime import timedelta
 from typing import Any
 
 from django.db.models import DateTimeField, F
-from responses import RequestsMock
 
 from django_kaleyra_otp import challenges
 from django_kaleyra_otp.backends.base import BaseBackend
@@ -94,23 +92,3 @@ class Breaking(BaseBackend):
 
     def send(self, sms, route):
         raise RuntimeError(f"{sms.to}: {sms.body.reveal()}")
-
-
-def accepting(kaleyra: RequestsMock, message_id: str = "") -> None:
-    """Have the Kaleyra of ``responses`` accept, and echo the text as the real one does."""
-
-    def answer(request):
-        told = json.loads(request.body)
-        message = message_id or f"{uuid.uuid4()}:1"
-        echo = {
-            "id": message.partition(":")[0],
-            "sender": told["sender"],
-            "type": "OTP",
-            "body": told["body"],
-            "totalCount": 1,
-            "data": [{"message_id": message, "recipient": told["to"].lstrip("+")}],
-            "error": {},
-        }
-        return 202, {}, json.dumps(echo)
-
-    kaleyra.add_callback("POST", SMS_URL, callback=answer, content_type="application/json")

@@ -13,6 +13,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from django_kaleyra_otp import delivery
 from django_kaleyra_otp.models import BlockedPrefix, ChallengeStatus, OTPChallenge, RateLimit, SendLog
 from tests.conftest import NUMBER
 from tests.visitor import (
@@ -152,22 +153,41 @@ def test_a_decoys_failures_close_its_number_as_any_other(user, configure):
     assert "Too many wrong codes were entered for this number." in decoy.visitor.text
 
 
-def test_a_guess_at_a_decoy_takes_the_same_statements(user):
+QUEUE = []
+
+
+def enqueue(send_log_id):
+    QUEUE.append(send_log_id)
+
+
+def test_with_a_queue_a_decoy_takes_the_same_statements(user, configure):
     """R-032: the same statements take the same time."""
+    configure(DISPATCH="tests.test_login_decoys.enqueue")
 
     def statements(phone_number):
-        visit = Record(phone_number).do(number_given)
-        with CaptureQueriesContext(
-            connection,
-        ) as captured:
-            wrong_code_given_alone(visit)
-        return [re.sub(r"'[^']*'|\b[0-9a-f]{32}\b|\d+", "", query["sql"]) for query in captured]
+        visit = Record(phone_number)
+        with CaptureQueriesContext(connection) as captured:
+            number_given(visit)
+            visit.visitor.give_code("000000")
+            resent_later(visit)
+        shapes = [re.sub(r"'[^']*'|\b[0-9a-f]{32}\b|\d+", "", query["sql"]) for query in captured]
+        return [shape for shape in shapes if "SAVEPOINT" not in shape]
 
     assert statements(UNKNOWN) == statements(NUMBER)
 
 
-def wrong_code_given_alone(record):
-    record.visitor.give_code("000000")
+def test_a_queue_is_given_an_id_for_a_decoy_too_and_its_worker_sends_nothing(user, configure, outbox):
+    """R-032."""
+    configure(DISPATCH="tests.test_login_decoys.enqueue")
+    QUEUE.clear()
+    Record(UNKNOWN).do(number_given, resent_later)
+    assert len(QUEUE) == 2
+
+    for send_log_id in QUEUE:
+        delivery.deliver(send_log_id)
+
+    assert not outbox
+    assert not SendLog.objects.exists()
 
 
 def refuse_all(**_):
@@ -299,15 +319,11 @@ def test_the_code_of_a_send_that_failed_is_sent_by_the_resend(visitor, kaleyra):
     assert visitor.give_code(code).answer.url == PROFILE
 
 
-def drop(send_log_id):
-    """A queue that nobody reads."""
-
-
 def raise_always(send_log_id):
     raise ConnectionError
 
 
-@pytest.mark.parametrize("queue", ["drop", "raise_always"])
+@pytest.mark.parametrize("queue", ["enqueue", "raise_always"])
 def test_a_queue_that_is_down_looks_like_one_that_works(queue, user, configure):
     configure(DISPATCH=f"tests.test_login_decoys.{queue}")
     deeds = [number_given, wrong_code_given, resent_later]

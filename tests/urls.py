@@ -4,4 +4,5 @@ from django.urls import include, path
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("otp/", include("django_kaleyra_otp.urls")),
+    path("login/", include("django_kaleyra_otp.login.urls")),
 ]

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 from rest_framework import status
+from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.parsers import BaseParser
 from rest_framework.permissions import AllowAny, BasePermission
 from rest_framework.renderers import BaseRenderer, JSONRenderer
@@ -26,6 +27,7 @@ from django_kaleyra_otp.transactions import OutsideTransactions
 from django_kaleyra_otp.types import Secret
 
 _WRONG = _("This code is not right.")
+_NO_PURPOSE = _("Use one of: %(known)s.")
 _NO_CODE = _("Give the digits of the code, as text.")
 
 
@@ -48,6 +50,18 @@ class ChallengeView(OutsideTransactions, APIView):  # type: ignore[misc]
         """Return ours: every answer has a word."""
         return errors.handle
 
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Read the body of every POST, whatever the view does with it.
+
+        A page elsewhere can have a browser post a form, but no JSON: a form that is not refused
+        would spend SMS.
+        """
+        super().initial(request, *args, **kwargs)
+        if request.method == "POST":
+            if request.content_type and not JSONAlways().select_parser(request, self.get_parsers()):
+                raise UnsupportedMediaType(request.content_type)
+            request.data  # noqa: B018 - raises where it cannot be read
+
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Keep every answer, errors included, out of every cache."""
         response = super().finalize_response(request, response, *args, **kwargs)
@@ -59,7 +73,7 @@ class ChallengeView(OutsideTransactions, APIView):  # type: ignore[misc]
         rules = conf.purpose(challenge.purpose)
         if rules is None or not rules.api:
             return False
-        return challenge.user_id is None or challenge.user_id == self.request.user.pk
+        return challenge.user_id is None or challenge.user_id == getattr(self.request.user, "pk", None)
 
 
 class StartView(ChallengeView):
@@ -72,7 +86,9 @@ class StartView(ChallengeView):
         shape.is_valid(raise_exception=True)
         wanted = shape.validated_data
         rules = conf.purpose(wanted["purpose"])
-        if rules is not None and not rules.api:
+        if rules is None:
+            raise Invalid(errors={"purpose": [_NO_PURPOSE % {"known": ", ".join(_open_purposes())}]})
+        if not rules.api:
             raise NotFound
         user = request.user if request.user and request.user.is_authenticated else None
         challenge = challenges.start(
@@ -131,6 +147,11 @@ class ResendView(ChallengeView):
         """Send the code of an open challenge again."""
         challenge = challenges.resend(challenge_id, request=request._request, allowed=self.allowed)
         return Response(ChallengeSerializer(challenge).data)
+
+
+def _open_purposes() -> list[str]:
+    """Return the names of the purposes that are open to HTTP."""
+    return [rules.name for rules in map(conf.purpose, conf.purpose_names()) if rules and rules.api]
 
 
 def _guess(request: Request) -> Secret:

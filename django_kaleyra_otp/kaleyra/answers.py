@@ -270,7 +270,11 @@ def read_profiles(answer: Answer) -> list[CallbackProfile]:
     for row in rows_of(answer):
         status = text.word(row.get("status"))
         profile = CallbackProfile(
-            id=(text.word(row.get("profile_id")) or text.word(row.get("id")))[:100],
+            id=(
+                text.word(row.get("profile_id"))
+                or text.word(row.get("profileId"))
+                or text.word(row.get("id"))
+            )[:100],
             title=text.word(row.get("title"))[:200],
             status=int(status) if status in ("1", "2", "3") else 0,
             url=text.word(row.get("url"))[:500],

@@ -188,9 +188,9 @@ def _commit_resend(
 
 def _write_and_take_back(send: SendLog) -> None:
     using = database.alias()
-    before = transaction.savepoint(using=using)
-    send.save(using=using, force_insert=True)
-    transaction.savepoint_rollback(before, using=using)
+    with transaction.atomic(using=using):
+        send.save(using=using, force_insert=True)
+        transaction.set_rollback(True, using=using)
 
 
 def _seem_to_leave(send: SendLog) -> None:
