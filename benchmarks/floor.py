@@ -64,6 +64,7 @@ class StartFloor(APIView):
                 max_sends=5,
                 ip=ip,
                 created_at=now,
+                last_sent_at=now,
                 expires_at=now + timedelta(seconds=300),
             )
             send = SendLog.objects.create(

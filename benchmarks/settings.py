@@ -13,6 +13,7 @@ SECRET = "Zq3vT9xLw2Rk7mNb5YpHs8cJd4FgVa6E"
 
 SECRET_KEY = "benchmarks-only-key-that-protects-nothing-0123456789"
 DEBUG = False
+DEBUG_PROPAGATE_EXCEPTIONS = True  # a benchmark of error pages is none
 ALLOWED_HOSTS = ["localhost"]
 USE_TZ = True
 ROOT_URLCONF = "benchmarks.floor"

@@ -27,6 +27,7 @@ def challenges(n: int) -> list[OTPChallenge]:
             max_attempts=5,
             max_sends=5,
             created_at=now,
+            last_sent_at=now,
             expires_at=now + timedelta(seconds=300),
         )
         for _ in range(n)

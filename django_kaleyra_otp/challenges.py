@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 import warnings
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ParamSpec, TypeVar
@@ -19,11 +19,10 @@ from django_kaleyra_otp import (
     client_ip,
     codes,
     delivery,
-    guard,
     limits,
     lookup,
-    messages,
     phones,
+    plans,
     signals,
     tokens,
 )
@@ -40,8 +39,9 @@ from django_kaleyra_otp.exceptions import (
     NotFound,
 )
 from django_kaleyra_otp.messages import Rendered
-from django_kaleyra_otp.models import ChallengeStatus, OTPChallenge, SendLog, database
+from django_kaleyra_otp.models import ChallengeStatus, OTPChallenge, database
 from django_kaleyra_otp.phones import Number
+from django_kaleyra_otp.plans import Plan
 from django_kaleyra_otp.shapes import Purpose
 from django_kaleyra_otp.types import Secret
 
@@ -115,58 +115,25 @@ def start(
     digest = lookup.idempotency_digest(idempotency_key, user_id, ip)
     if digest and (earlier := lookup.earlier(digest, number, purpose, now)):
         return earlier
-    language = language or messages.default_language()
-    guard.admit_country(number)
-    rendered = messages.render(
-        purpose=purpose,
-        language=language,
-        phone_number=number.e164,
-        code_length=rules.code_length,
-        ttl=rules.code_ttl,
-        bind=bind,
-    )
-    guard.admit_test_number(number, now)
-    guard.admit_prefix(number, now)
-    guard.admit_sending()
-    guard.admit_risk(number, purpose=purpose, ip=ip, user=user, request=request)
-    proven = guard.admit_failures(number, rules, known=known, user_id=user_id, now=now)
-    key = codes.keys()[0]
-    test_number = conf.TEST_NUMBERS.get(number.e164)
-    challenge = OTPChallenge(
-        phone_number=number.e164,
-        purpose=purpose,
-        user_id=user_id,
-        known=known,
-        language=language,
-        nonce=codes.new_nonce(),
-        key_fingerprint=codes.fingerprint(key),
-        bind_digest=codes.digest_bind(bind, key),
-        code_length=len(test_number.code.reveal()) if test_number else rules.code_length,
-        max_attempts=rules.max_attempts,
-        max_sends=conf.MAX_SENDS,
-        ip=ip or None,
-        idempotency_digest=digest,
-        created_at=now,
-        expires_at=now + timedelta(seconds=rules.code_ttl),
-    )
-    buckets = limits.buckets_for(
+    plan = plans.for_start(
         number,
-        rules.limits,
-        segments=rendered.segments,
-        ip=ip,
-        user_id=user_id,
+        rules,
+        now,
+        user=user,
         known=known,
-        proven=proven,
+        bind=bind,
+        language=language,
+        idempotency_digest=digest,
+        ip=ip,
+        request=request,
     )
-    send = delivery.new_send(number, rendered, now, challenge=challenge, inline=delivery.leaves_inline())
     try:
-        _commit_start(challenge, send, buckets, now)
+        _commit_start(plan)
     except (limits.Full, IntegrityError) as error:
         refused = error
     else:
-        challenge.newest_send, challenge.resend_at = send, lookup.resend_at(now)
-        delivery.after_commit(lambda: _leave(challenge, send))
-        return challenge
+        delivery.after_commit(lambda: _leave(plan))
+        return _with_send(plan)
     # a twin with the same key, at the same moment, may have been first
     if digest and (earlier := lookup.earlier(digest, number, purpose, now)):
         return earlier
@@ -204,37 +171,20 @@ def resend(
         raise MaxSendsReached
     if newest is None or rules is None or delivery.code_of(challenge) is None:
         raise Expired
-    number = Number(challenge.phone_number, newest.country)
-    ip = _ip(ip, request)
-    guard.admit_country(number)
-    guard.admit_test_number(number, now)
-    guard.admit_prefix(number, now)
-    guard.admit_sending()
-    if conf.RISK:
-        guard.admit_risk(number, purpose=challenge.purpose, ip=ip, user=challenge.user, request=request)
-    buckets = limits.buckets_for(
-        number,
-        rules.limits,
-        segments=newest.segments,
-        ip=ip,
-        user_id=challenge.user_id,
-        known=challenge.known,
-        proven=guard.proven(number, now),
-    )
     rendered = Rendered(body=newest.body, template_id=newest.template_id, segments=newest.segments)
-    send = delivery.new_send(number, rendered, now, challenge=challenge, inline=delivery.leaves_inline())
+    number = Number(challenge.phone_number, newest.country)
+    plan = plans.for_resend(challenge, number, rules, rendered, now, ip=_ip(ip, request), request=request)
     try:
-        _commit_resend(challenge, send, buckets, now)
+        _commit_resend(plan)
     except limits.Full as full:
         refused = full
     except _Overtaken:
         _raise_unless_open(look(challenge_id), now)
         raise MaxSendsReached from None
     else:
-        challenge.sends += 1
-        challenge.newest_send, challenge.resend_at = send, lookup.resend_at(now)
-        delivery.after_commit(lambda: delivery.dispatch(send))
-        return challenge
+        plan.challenge.sends += 1
+        delivery.after_commit(lambda: delivery.dispatch(plan.send))
+        return _with_send(plan)
     raise limits.refusal(refused)
 
 
@@ -383,31 +333,35 @@ def redeem(token: str, *, purpose: str, bind: Any = None, max_age: int = 300) ->
 
 
 @database.retried
-def _commit_start(
-    challenge: OTPChallenge, send: SendLog, buckets: Sequence[limits.Bucket], now: datetime
-) -> None:
+def _commit_start(plan: Plan) -> None:
     using = database.alias()
     with transaction.atomic(using=using):
-        limits.charge(buckets, now)
-        challenge.save(using=using, force_insert=True)
-        send.save(using=using, force_insert=True)
+        limits.charge(plan.buckets, plan.now)
+        plan.challenge.save(using=using, force_insert=True)
+        plan.send.save(using=using, force_insert=True)
 
 
 @database.retried
-def _commit_resend(
-    challenge: OTPChallenge, send: SendLog, buckets: Sequence[limits.Bucket], now: datetime
-) -> None:
+def _commit_resend(plan: Plan) -> None:
     using = database.alias()
     with transaction.atomic(using=using):
-        limits.charge(buckets, now)
-        if not OTPChallenge.objects.using(using).claim_send(challenge.pk, now=now):
+        limits.charge(plan.buckets, plan.now)
+        if not OTPChallenge.objects.using(using).claim_send(plan.challenge.pk, now=plan.now):
             raise _Overtaken
-        send.save(using=using, force_insert=True)
+        plan.send.save(using=using, force_insert=True)
 
 
-def _leave(challenge: OTPChallenge, send: SendLog) -> None:
-    signals.challenge_started.send_robust(OTPChallenge, challenge=challenge)
-    delivery.dispatch(send)
+def _leave(plan: Plan) -> None:
+    signals.challenge_started.send_robust(OTPChallenge, challenge=plan.challenge)
+    delivery.dispatch(plan.send)
+
+
+def _with_send(plan: Plan) -> OTPChallenge:
+    """Return the challenge, to be shown with its new SMS."""
+    challenge = plan.challenge
+    challenge.newest_send, challenge.last_sent_at = plan.send, plan.now
+    challenge.resend_at = lookup.resend_at(plan.now)
+    return challenge
 
 
 def _rules(purpose: str) -> Purpose:

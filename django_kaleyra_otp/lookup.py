@@ -34,17 +34,20 @@ def resend_at(last_sent_at: datetime) -> datetime:
 @database.retried
 def shown(which: Q) -> OTPChallenge | None:
     """Read one challenge with its newest send and the last send to its number, in one statement."""
-    sends = SendLog.objects.using(database.alias())
-    counted_together = Q(challenge__known=OuterRef("challenge__known")) & (
-        Q(challenge__known=False) | Q(challenge__user=OuterRef("challenge__user"))
+    sends, rows = SendLog.objects.using(database.alias()), OTPChallenge.objects.using(database.alias())
+    counted_together = Q(known=OuterRef("challenge__known")) & (
+        Q(known=False) | Q(user=OuterRef("challenge__user"))
     )
-    last = sends.filter(
-        counted_together | Q(challenge__isnull=True), phone_number=OuterRef("phone_number")
-    ).order_by("-created_at")
+    # by the challenges and not by their sends: a decoy has none, and must look like any other
+    last = rows.filter(counted_together, phone_number=OuterRef("phone_number")).order_by("-last_sent_at")
+    foreign = sends.filter(challenge=None, phone_number=OuterRef("phone_number")).order_by("-created_at")
     newest = (
         sends.filter(which)
         .select_related("challenge")
-        .annotate(last_sent_at=Subquery(last.values("created_at")[:1]))
+        .annotate(
+            last_sent_at=Subquery(last.values("last_sent_at")[:1]),
+            last_foreign_at=Subquery(foreign.values("created_at")[:1]),
+        )
         .order_by("-created_at", "-pk")
         .first()
     )
@@ -52,7 +55,10 @@ def shown(which: Q) -> OTPChallenge | None:
         return None
     challenge = newest.challenge
     challenge.newest_send = newest
-    challenge.resend_at = resend_at(getattr(newest, "last_sent_at", None) or newest.created_at)
+    instants = [newest.created_at, getattr(newest, "last_sent_at", None)]
+    if not challenge.known:
+        instants.append(getattr(newest, "last_foreign_at", None))
+    challenge.resend_at = resend_at(max(instant for instant in instants if instant))
     return challenge
 
 

@@ -124,12 +124,8 @@ def _challenges(cutoff: datetime) -> Rows:
 
 
 def _verified(cutoff: datetime) -> Rows:
-    """Return the old successes.
-
-    By the time of the success, not of the start: then every wrong guess that it clears, which began
-    before it, is old as well and went first.
-    """
-    return _challenges(cutoff).filter(status=ChallengeStatus.VERIFIED, verified_at__lt=cutoff)
+    """Return the old successes. The wrong guesses that they clear were over before, so went before."""
+    return _challenges(cutoff).filter(status=ChallengeStatus.VERIFIED)
 
 
 def _unverified(now: datetime, cutoff: datetime) -> list[Rows]:

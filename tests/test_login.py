@@ -20,7 +20,7 @@ from tests.visitor import (
     unmarked,
 )
 
-pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.login_urls")]
+pytestmark = [pytest.mark.django_db]
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from tests.visitor import (
     the_challenge,
 )
 
-pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.login_urls")]
+pytestmark = [pytest.mark.django_db]
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import requests
 import responses
 from django.contrib.auth import get_user_model
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -33,7 +34,7 @@ from tests.visitor import (
     wrong_code_given,
 )
 
-pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.login_urls")]
+pytestmark = [pytest.mark.django_db]
 
 KALEYRA = "django_kaleyra_otp.backends.kaleyra.KaleyraBackend"
 
@@ -329,3 +330,17 @@ def test_a_queue_that_is_down_looks_like_one_that_works(queue, user, configure):
     deeds = [number_given, wrong_code_given, resent_later]
 
     assert Record(NUMBER).do(*deeds).seen == Record(UNKNOWN).do(*deeds).seen
+
+
+@pytest.mark.parametrize("has_user", [True, False], ids=["true", "decoy"])
+def test_the_time_of_another_resend_does_not_tell_who_has_a_user(api, configure, django_user_model, has_user):
+    """R-032: both move the time at which any challenge of the number may be sent again."""
+    configure(RESEND_COOLDOWN=0, LIMITS=[])
+    if has_user:
+        django_user_model.objects.create_user("asha", phone_number="+919876543210")
+    before = api.start("+919876543210").json()
+
+    answer = Client().post("/login/", {"phone_number": "+919876543210"})
+
+    assert answer.status_code in (302, 303)
+    assert api.look(before["id"]).json()["resend_at"] > before["resend_at"]

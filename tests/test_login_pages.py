@@ -22,7 +22,7 @@ from tests.visitor import (
     expire,
 )
 
-pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.login_urls")]
+pytestmark = [pytest.mark.django_db]
 
 
 @pytest.fixture

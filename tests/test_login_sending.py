@@ -14,7 +14,7 @@ from tests.visitor import (
     Visitor,
 )
 
-pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.login_urls")]
+pytestmark = [pytest.mark.django_db]
 
 
 @pytest.fixture

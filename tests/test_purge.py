@@ -43,6 +43,7 @@ def started(days: float, status: str = ChallengeStatus.PENDING, **also) -> OTPCh
     return OTPChallenge.objects.create(
         status=status,
         created_at=at,
+        last_sent_at=at,
         expires_at=at + timedelta(seconds=300),
         **{
             "phone_number": NUMBER,

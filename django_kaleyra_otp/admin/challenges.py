@@ -57,6 +57,7 @@ class OTPChallengeAdmin(ReadOnlyAdmin):
             {
                 "fields": [
                     "created_at",
+                    "last_sent_at",
                     "expires_at",
                     "verified_at",
                     "redeemed_at",

@@ -41,15 +41,6 @@ class BlockedPrefixAdmin(BoundedAdmin):
         asked = ["prefix", "reason", "until"]
         return [*asked, "automatic", "created_at"] if obj else asked
 
-    def get_deleted_objects(
-        self, objs: Any, request: HttpRequest
-    ) -> tuple[list[Any], Any, set[Any], list[Any]]:
-        """Return what a confirmation lists; long prefixes cut short, like in the list."""
-        listed, counts, lacking, protected = super().get_deleted_objects(objs, request)
-        if not sees_numbers(request):
-            listed = [self.short_prefix(block) for block in objs]
-        return listed, counts, lacking, protected
-
     def has_view_permission(self, request: HttpRequest, obj: BlockedPrefix | None = None) -> bool:
         """Return whether the prefix may be seen whole."""
         return super().has_view_permission(request, obj) and _may(request, obj)

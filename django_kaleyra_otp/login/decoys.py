@@ -11,8 +11,6 @@ SMS is written and taken back, and a queue is given an id that its worker finds 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
-from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -24,15 +22,16 @@ from django_kaleyra_otp import (
     client_ip,
     codes,
     delivery,
-    guard,
     limits,
     lookup,
     messages,
     phones,
+    plans,
 )
 from django_kaleyra_otp.conf import conf
 from django_kaleyra_otp.exceptions import Expired, Invalid, NotFound
 from django_kaleyra_otp.models import OTPChallenge, SendLog, database
+from django_kaleyra_otp.plans import Plan
 from django_kaleyra_otp.shapes import Purpose
 from django_kaleyra_otp.types import Secret
 
@@ -46,58 +45,31 @@ def start(
     what ``challenges.start`` raises before it sends.
     """
     rules, number, now = _rules(purpose), phones.parse(phone_number), timezone.now()
-    ip, language = client_ip.of(request), language or messages.default_language()
+    ip = client_ip.of(request)
     digest = lookup.idempotency_digest(tie, None, ip)
     if digest:
         lookup.earlier(digest, number, purpose, now)
-    guard.admit_country(number)
-    rendered = messages.render(
-        purpose=purpose,
-        language=language,
-        phone_number=number.e164,
-        code_length=rules.code_length,
-        ttl=rules.code_ttl,
-        bind=bind,
-    )
-    guard.admit_test_number(number, now)
-    guard.admit_prefix(number, now)
-    guard.admit_sending()
-    guard.admit_risk(number, purpose=purpose, ip=ip, user=None, request=request)
-    proven = guard.admit_failures(number, rules, known=False, user_id=None, now=now)
-    key = codes.keys()[0]
-    test_number = conf.TEST_NUMBERS.get(number.e164)
-    challenge = OTPChallenge(
-        phone_number=number.e164,
-        purpose=purpose,
-        language=language,
-        nonce=codes.new_nonce(),
-        key_fingerprint=codes.fingerprint(key),
-        bind_digest=codes.digest_bind(_other(tie), key),
-        code_length=len(test_number.code.reveal()) if test_number else rules.code_length,
-        max_attempts=rules.max_attempts,
-        max_sends=conf.MAX_SENDS,
-        ip=ip or None,
-        idempotency_digest=digest,
-        created_at=now,
-        expires_at=now + timedelta(seconds=rules.code_ttl),
-    )
-    buckets = limits.buckets_for(
+    plan = plans.for_start(
         number,
-        rules.limits,
-        segments=rendered.segments,
-        ip=ip,
-        user_id=None,
+        rules,
+        now,
+        user=None,
         known=False,
-        proven=proven,
+        bind=bind,
+        language=language,
+        idempotency_digest=digest,
+        ip=ip,
+        request=request,
     )
-    send = delivery.new_send(number, rendered, now, challenge=challenge, inline=False)
+    key = codes.keys()[0]
+    plan.challenge.bind_digest = codes.digest_bind(_other(tie), key)
     try:
-        _commit_start(challenge, send, buckets, now)
+        _commit_start(plan)
     except limits.Full as full:
         refused = full
     else:
-        _seem_to_leave(send)
-        return challenge
+        _seem_to_leave(plan.send)
+        return plan.challenge
     raise limits.refusal(refused)
 
 
@@ -110,11 +82,6 @@ def resend(challenge: OTPChallenge, *, bind: Any, request: HttpRequest) -> None:
         challenges.look(challenge.pk)
     rules, number, now = _rules(challenge.purpose), phones.parse(challenge.phone_number), timezone.now()
     ip = client_ip.of(request)
-    guard.admit_country(number)
-    guard.admit_test_number(number, now)
-    guard.admit_prefix(number, now)
-    guard.admit_sending()
-    guard.admit_risk(number, purpose=challenge.purpose, ip=ip, user=None, request=request)
     rendered = messages.render(
         purpose=challenge.purpose,
         language=challenge.language,
@@ -123,22 +90,13 @@ def resend(challenge: OTPChallenge, *, bind: Any, request: HttpRequest) -> None:
         ttl=rules.code_ttl,
         bind=bind,
     )
-    buckets = limits.buckets_for(
-        number,
-        rules.limits,
-        segments=rendered.segments,
-        ip=ip,
-        user_id=None,
-        known=False,
-        proven=guard.proven(number, now),
-    )
-    send = delivery.new_send(number, rendered, now, challenge=challenge, inline=False)
+    plan = plans.for_resend(challenge, number, rules, rendered, now, ip=ip, request=request)
     try:
-        _commit_resend(challenge, send, buckets, now)
+        _commit_resend(plan)
     except limits.Full as full:
         refused = full
     else:
-        _seem_to_leave(send)
+        _seem_to_leave(plan.send)
         return
     raise limits.refusal(refused)
 
@@ -164,26 +122,22 @@ def _rules(purpose: str) -> Purpose:
 
 
 @database.retried
-def _commit_start(
-    challenge: OTPChallenge, send: SendLog, buckets: Sequence[limits.Bucket], now: datetime
-) -> None:
+def _commit_start(plan: Plan) -> None:
     using = database.alias()
     with transaction.atomic(using=using):
-        limits.charge(buckets, now)
-        challenge.save(using=using, force_insert=True)
-        _write_and_take_back(send)
+        limits.charge(plan.buckets, plan.now)
+        plan.challenge.save(using=using, force_insert=True)
+        _write_and_take_back(plan.send)
 
 
 @database.retried
-def _commit_resend(
-    challenge: OTPChallenge, send: SendLog, buckets: Sequence[limits.Bucket], now: datetime
-) -> None:
+def _commit_resend(plan: Plan) -> None:
     using = database.alias()
     with transaction.atomic(using=using):
-        limits.charge(buckets, now)
-        if not OTPChallenge.objects.using(using).claim_send(challenge.pk, now=now):
+        limits.charge(plan.buckets, plan.now)
+        if not OTPChallenge.objects.using(using).claim_send(plan.challenge.pk, now=plan.now):
             raise Expired
-        _write_and_take_back(send)
+        _write_and_take_back(plan.send)
 
 
 def _write_and_take_back(send: SendLog) -> None:

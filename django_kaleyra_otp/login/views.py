@@ -42,7 +42,7 @@ class PhoneLoginView(CodeStepView):
             {
                 "form": form or self.phone_number_form_class(),
                 "code_url": self.code_url() if pending else "",
-                self.redirect_field_name: self.get_redirect_url(),
+                "next": self.get_redirect_url(),
                 "redirect_field_name": self.redirect_field_name,
             },
         )

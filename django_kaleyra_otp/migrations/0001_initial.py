@@ -53,6 +53,7 @@ class Migration(migrations.Migration):
                 ('ip', models.GenericIPAddressField(blank=True, null=True, verbose_name='IP address')),
                 ('idempotency_digest', models.CharField(editable=False, max_length=64, null=True, unique=True)),
                 ('created_at', models.DateTimeField(verbose_name='created')),
+                ('last_sent_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='last sent')),
                 ('expires_at', models.DateTimeField(verbose_name='expires')),
                 ('verified_at', models.DateTimeField(null=True, verbose_name='verified')),
                 ('redeemed_at', models.DateTimeField(null=True, verbose_name='redeemed')),

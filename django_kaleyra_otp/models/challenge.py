@@ -69,7 +69,7 @@ class OTPChallengeQuerySet(models.QuerySet["OTPChallenge"]):
     def claim_send(self, pk: uuid.UUID, *, now: datetime) -> bool:
         """Take one more SMS from an open challenge; returns whether one was left."""
         left = self.pending(now).filter(pk=pk, sends__lt=F("max_sends"))
-        return left.update(sends=F("sends") + 1) == 1
+        return left.update(sends=F("sends") + 1, last_sent_at=now) == 1
 
     def of_caller(self, phone_number: str, *, known: bool, user_id: Any) -> OTPChallengeQuerySet:
         """Return a number's challenges that count together: a known caller's own, or all strangers'."""
@@ -111,6 +111,7 @@ class OTPChallenge(models.Model):
     ip = models.GenericIPAddressField(_("IP address"), null=True, blank=True)
     idempotency_digest = models.CharField(max_length=64, null=True, unique=True, editable=False)  # noqa: DJ001
     created_at = models.DateTimeField(_("created"))
+    last_sent_at = models.DateTimeField(_("last sent"), default=timezone.now)
     expires_at = models.DateTimeField(_("expires"))
     verified_at = models.DateTimeField(_("verified"), null=True)
     redeemed_at = models.DateTimeField(_("redeemed"), null=True)

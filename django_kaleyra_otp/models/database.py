@@ -76,4 +76,3 @@ def retried(step: Callable[P, T]) -> Callable[P, T]:
         raise DatabaseBusy(retry_after=1)
 
     return trying
-
