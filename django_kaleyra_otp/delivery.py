@@ -14,7 +14,18 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from django_kaleyra_otp import client_ip, codes, guard, limits, messages, phones, routing, shapes, signals
+from django_kaleyra_otp import (
+    breaker,
+    client_ip,
+    codes,
+    guard,
+    limits,
+    messages,
+    phones,
+    routing,
+    shapes,
+    signals,
+)
 from django_kaleyra_otp.backends.base import BaseBackend
 from django_kaleyra_otp.conf import conf
 from django_kaleyra_otp.exceptions import (
@@ -76,6 +87,12 @@ def leaves_inline() -> bool:
     return conf.DISPATCH == "inline"
 
 
+def admit_account(phone_number: str) -> None:
+    """Raise DeliveryUnavailable where every account of a number is given a rest by this process."""
+    if leaves_inline():
+        breaker.admit(routing.routes_for(phone_number))
+
+
 def after_commit(step: Callable[[], object]) -> None:
     """Run ``step`` now, or after the commit of the caller's own transaction, where there is one."""
     if database.in_outer_transaction():
@@ -98,12 +115,10 @@ def dispatch(send: SendLog) -> None:
         shapes.load(conf.DISPATCH)(send.pk)
     except Exception as error:
         logger.error("KALEYRA_OTP['DISPATCH'] raised %s.", type(error).__name__)
-        failure = DeliveryUnavailable(error_code="dispatch", error_class="configuration")
     else:
         return
-    if SendLog.objects.using(database.alias()).claim(send.pk, timezone.now()):
-        _fail(send, failure)
-        raise failure
+    if give_up(send, "dispatch"):
+        raise DeliveryUnavailable
 
 
 def deliver(send_log_id: int) -> None:
@@ -273,26 +288,48 @@ def _try_route(backend: BaseBackend, sms: SMS, route: Route, deadline: float) ->
         left = deadline - time.monotonic()
         if left <= 0:
             break
+        if not breaker.take(route):
+            failure = DeliveryUnavailable(error_code="breaker", error_class="network")
+            break
         connect, answer = route.timeout
         hurried = replace(route, timeout=(min(connect, left), min(answer, left)))
         try:
-            return Outcome(route, DeliveryStatus.SUBMITTED, receipt=backend.send(sms, hurried))
+            receipt = backend.send(sms, hurried)
         except DeliveryUnavailable as refusal:
             failure = refusal
+            _note_health(route, reached=refusal.http_status is not None)
         except DeliveryFailed as refusal:
+            _note_health(route, reached=True, refusal=refusal)
             return Outcome(route, DeliveryStatus.FAILED, error=refusal)
         except DeliveryUnknown as loss:
+            _note_health(route, reached=False)
             return Outcome(route, DeliveryStatus.UNKNOWN, error=loss)
         except Exception as error:
             # the class alone: the text may hold the code
             logger.error("%s raised %s.", type(backend).__name__, type(error).__name__)
             broken = DeliveryUnknown(error_code=type(error).__name__[:32], error_class="configuration")
             return Outcome(route, DeliveryStatus.UNKNOWN, error=broken)
+        else:
+            _note_health(route, reached=True)
+            return Outcome(route, DeliveryStatus.SUBMITTED, receipt=receipt)
         wait = failure.retry_after if failure.retry_after is not None else 0.1 * 2**tried
         if tried == conf.RETRIES or wait >= deadline - time.monotonic():
             break
         time.sleep(wait)
     return Outcome(route, DeliveryStatus.FAILED, error=failure)
+
+
+def _note_health(route: Route, *, reached: bool, refusal: DeliveryFailed | None = None) -> None:
+    """Tell the breaker how a call ended, and raise an alarm once where an account goes wrong."""
+    if not reached:
+        if breaker.failed(route):
+            logger.error("Account %s does not answer; it is given a rest.", route.name)
+        return
+    breaker.answered(route)
+    fault = refusal is not None and refusal.error_class in ("configuration", "balance")
+    if breaker.first_alarm(route, fault=fault):
+        code = refusal.error_code if refusal else ""
+        logger.error("Account %s is refused for a fault of the account: %s.", route.name, code or "?")
 
 
 def _write_down(send: SendLog, outcome: Outcome, code: Secret) -> None:
@@ -322,8 +359,6 @@ def _fail(send: SendLog, error: DeliveryFailed, code: Secret | None = None) -> N
     """Close a send that surely was not accepted, and give its money back to the limits."""
     _note(send, error, code)
     _save_move(send, DeliveryStatus.FAILED, timezone.now())
-    if error.error_class in ("configuration", "balance"):
-        logger.error("Send %s: refused for a fault of the account: %s.", send.pk, send.error_code or "?")
     challenge = send.challenge
     rules = conf.purpose(challenge.purpose) if challenge else None
     buckets = limits.buckets_for(
@@ -336,6 +371,14 @@ def _fail(send: SendLog, error: DeliveryFailed, code: Secret | None = None) -> N
         proven=True,
     )
     limits.give_back(buckets)
+
+
+def give_up(send: SendLog, reason: str) -> bool:
+    """Close a queued send that nobody handed over; returns whether nobody had taken it."""
+    if not SendLog.objects.using(database.alias()).claim(send.pk, timezone.now()):
+        return False
+    _fail(send, DeliveryFailed(error_code=reason, error_class="caller"))
+    return True
 
 
 def _note(send: SendLog, error: DeliveryFailed | DeliveryUnknown, code: Secret | None) -> None:

@@ -101,6 +101,7 @@ def _admit(
     guard.admit_test_number(number, now)
     guard.admit_prefix(number, now)
     guard.admit_sending()
+    delivery.admit_account(number.e164)
     guard.admit_risk(number, purpose=purpose, ip=ip, user=user, request=request)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from datetime import timedelta
 
 from django.utils import timezone
 
@@ -11,12 +12,17 @@ from django_kaleyra_otp import signals
 from django_kaleyra_otp.kaleyra import statuses
 from django_kaleyra_otp.kaleyra.callbacks import Callback, spellings
 from django_kaleyra_otp.models import DeliveryStatus, SendLog, Source, StatusUpdate, database
-from django_kaleyra_otp.models.delivery import join
+from django_kaleyra_otp.models.delivery import join, join_waiting
+from django_kaleyra_otp.types import Pulled
 
 logger = logging.getLogger(__name__)
 
 #: Updates whose send is not known are kept up to this many; the oldest go first.
 MAX_WAITING = 10_000
+#: How long after a send its first update may come, for it to name a send whose answer was lost.
+NEAR = timedelta(minutes=30)
+#: How far clocks of ours may be apart.
+SKEW = timedelta(minutes=1)
 
 
 @database.retried
@@ -43,9 +49,57 @@ def record_status(callback: Callback, *, source: Source = Source.CALLBACK) -> No
             _keep_bounded()
             return
     if update.delivery_status and DeliveryStatus(update.delivery_status).rank > send.rank:
-        previous = join(send, update)
-        if previous is not None:
-            signals.delivery_updated.send_robust(SendLog, send=send, previous=previous)
+        _join(send, update)
+
+
+def record_pulled(pulled: Pulled) -> None:
+    """Store and apply what the provider answered when it was asked for a message."""
+    record_status(
+        Callback(message_id=pulled.message_id, status=pulled.status, trace=pulled.trace), source=Source.PULL
+    )
+
+
+@database.retried
+def rejoin(update: StatusUpdate) -> bool:
+    """Look once more for the send of a waiting update; returns whether it is there now."""
+    send = _find(spellings(update.message_id), update)
+    if send is None:
+        return False
+    _join(send, update)
+    return True
+
+
+@database.retried
+def only_waiting_name(send: SendLog) -> str | None:
+    """Return the one message id of the updates that wait for a send's number near its time, or None."""
+    waiting = StatusUpdate.objects.using(database.alias()).waiting()
+    near = waiting.filter(
+        phone_number=send.phone_number.lstrip("+"),
+        received_at__gt=send.created_at - SKEW,
+        received_at__lt=send.created_at + NEAR,
+    ).exclude(message_id="")
+    names = {update.message_id.partition(":")[0]: update.message_id for update in near[:100]}
+    return next(iter(names.values())) if len(names) == 1 else None
+
+
+@database.retried
+def name(send: SendLog, message_id: str) -> bool:
+    """Give an unknown send its message id, and the updates that waited; returns whether it had none."""
+    unnamed = SendLog.objects.using(database.alias()).filter(
+        pk=send.pk, status=DeliveryStatus.UNKNOWN, message_id=""
+    )
+    if not unnamed.update(message_id=message_id):
+        return False
+    send.message_id = message_id
+    for previous in join_waiting(send):
+        signals.delivery_updated.send_robust(SendLog, send=send, previous=previous)
+    return True
+
+
+def _join(send: SendLog, update: StatusUpdate) -> None:
+    previous = join(send, update)
+    if previous is not None:
+        signals.delivery_updated.send_robust(SendLog, send=send, previous=previous)
 
 
 def _update(callback: Callback, source: Source) -> StatusUpdate:

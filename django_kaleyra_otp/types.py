@@ -73,3 +73,12 @@ class Receipt:
 
     message_id: str = ""
     http_status: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pulled:
+    """What a provider answered when it was asked for one message, in its own words."""
+
+    message_id: str
+    status: str
+    trace: str = ""

@@ -12,7 +12,7 @@ import pytest
 from django.db import connection, connections
 from rest_framework.test import APIClient
 
-from django_kaleyra_otp import challenges
+from django_kaleyra_otp import breaker, challenges
 from django_kaleyra_otp.backends import locmem
 
 T = TypeVar("T")
@@ -58,8 +58,9 @@ class API:
 
 @pytest.fixture(autouse=True)
 def outbox():
-    """The SMS that were handed over, oldest first; empty at first."""
+    """The SMS that were handed over, oldest first; empty at first, and every account in good health."""
     locmem.outbox.clear()
+    breaker.reset()
     yield locmem.outbox
     locmem.outbox.clear()
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
-from django_kaleyra_otp.types import SMS, Receipt, Route
+from django_kaleyra_otp.types import SMS, Pulled, Receipt, Route
 
 
 class BaseBackend(ABC):
@@ -21,3 +22,10 @@ class BaseBackend(ABC):
         reached or said later: nothing was sent. Raises DeliveryUnknown where the answer was lost:
         the SMS may be on its way, so nobody may send it again. Anything else raised counts as that.
         """
+
+    def pull(self, message_ids: Sequence[str], route: Route) -> Sequence[Pulled]:
+        """Ask what became of messages, 50 at most, and return what is known; none, where nobody can be asked.
+
+        Raises DeliveryUnknown where no clear answer came; it is asked again later.
+        """
+        return ()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django_kaleyra_otp.backends.base import BaseBackend
 from django_kaleyra_otp.exceptions import DeliveryFailed, DeliveryUnavailable, DeliveryUnknown
 from django_kaleyra_otp.kaleyra import client
-from django_kaleyra_otp.types import SMS, Receipt, Route
+from django_kaleyra_otp.types import SMS, Pulled, Receipt, Route
 
 
 class KaleyraBackend(BaseBackend):
@@ -49,3 +51,17 @@ class KaleyraBackend(BaseBackend):
                 message_id=loss.message_id,
             ) from loss
         return Receipt(message_id=sent.message_id, http_status=sent.http_status)
+
+    def pull(self, message_ids: Sequence[str], route: Route) -> Sequence[Pulled]:
+        """Ask by ``GET /v1/<SID>/sms/status``.
+
+        Raises DeliveryUnknown where Kaleyra did not answer or refused to.
+        """
+        kaleyra = client.KaleyraClient(route.sid, route.api_key, route.base_url, route.timeout)
+        try:
+            told = kaleyra.statuses(message_ids)
+        except client.KaleyraError as error:
+            raise DeliveryUnknown(
+                error_code=error.code, error_message=str(error), error_class=error.error_class
+            ) from error
+        return [Pulled(message_id=one.message_id, status=one.status, trace=one.trace) for one in told]
