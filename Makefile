@@ -10,6 +10,7 @@ PYTHON ?= $(shell for p in $(CANDIDATES); do \
 	if "$$p" -c '$(NEW_ENOUGH)' >/dev/null 2>&1; then echo "$$p"; break; fi; done)
 
 PYTEST_ARGS ?= -n auto -m "not bench"
+BENCH_ARGS ?=
 
 .PHONY: help demo test lint types arch docs bench check clean
 .DEFAULT_GOAL := help
@@ -25,7 +26,7 @@ help:
 	@echo "make check    lint, types, arch, docs and test"
 	@echo "make clean    remove .venv and whatever the other targets made"
 	@echo
-	@echo "PYTHON=/path/to/python3 names the interpreter, PYTEST_ARGS=... what pytest is given."
+	@echo "PYTHON=/path/to/python3 names the interpreter, PYTEST_ARGS=... what pytest is given, BENCH_ARGS=... the benchmarks."
 
 demo: $(VENV)/.stamp-demo
 	@exec $(PY) example_project/demo.py
@@ -48,7 +49,7 @@ docs: $(VENV)/.stamp-dev
 	@echo "docs/_build/html/index.html"
 
 bench: $(VENV)/.stamp-dev
-	$(PY) -m benchmarks
+	$(PY) -m benchmarks $(BENCH_ARGS)
 
 check: lint types arch docs test
 

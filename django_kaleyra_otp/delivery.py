@@ -5,20 +5,20 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.module_loading import import_string
 
 from django_kaleyra_otp import (
     breaker,
     client_ip,
     codes,
     guard,
+    handover,
     limits,
     messages,
     phones,
@@ -26,7 +26,6 @@ from django_kaleyra_otp import (
     shapes,
     signals,
 )
-from django_kaleyra_otp.backends.base import BaseBackend
 from django_kaleyra_otp.conf import conf
 from django_kaleyra_otp.exceptions import (
     DeliveryFailed,
@@ -35,28 +34,20 @@ from django_kaleyra_otp.exceptions import (
     Invalid,
     KaleyraOTPError,
 )
+from django_kaleyra_otp.handover import Outcome
 from django_kaleyra_otp.messages import Rendered
 from django_kaleyra_otp.models import ChallengeStatus, DeliveryStatus, OTPChallenge, SendLog, database
 from django_kaleyra_otp.models.delivery import join_waiting
 from django_kaleyra_otp.phones import Number
-from django_kaleyra_otp.types import SMS, Receipt, Route, Secret
+from django_kaleyra_otp.shapes import Limit
+from django_kaleyra_otp.types import SMS, Secret
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that one send may take, over all its tries and routes.
-PATIENCE = 15.0
 #: The route that a test number's sends are logged under.
 TEST_ROUTE = "test"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How handing over ended: by which route, as what, and what was answered."""
-
-    route: Route
-    status: DeliveryStatus
-    receipt: Receipt = field(default_factory=Receipt)
-    error: DeliveryFailed | DeliveryUnknown | None = None
+#: Characters of a message id that are kept, here and of a callback.
+MAX_ID = 100
 
 
 def new_send(
@@ -234,7 +225,7 @@ def send_code(
     except limits.Full as full:
         refused = full
     else:
-        after_commit(lambda: _hand_over(send, secret))
+        after_commit(lambda: _hand_over(send, secret, rules.limits))
         return send
     raise limits.refusal(refused)
 
@@ -246,8 +237,10 @@ def _commit(send: SendLog, buckets: Sequence[limits.Bucket], now: datetime) -> N
         send.save(using=database.alias(), force_insert=True)
 
 
-def _hand_over(send: SendLog, code: Secret | None) -> None:
+def _hand_over(send: SendLog, code: Secret | None, charged: Sequence[Limit] | None = None) -> None:
     """Send the SMS of a row that is ours (``sending``), and write down how it ended.
+
+    ``charged`` are the limits that a send without a challenge was charged to.
 
     Raises DeliveryFailed where it surely was not accepted; an unknown end raises nothing.
     """
@@ -265,88 +258,27 @@ def _hand_over(send: SendLog, code: Secret | None) -> None:
             template_id=send.template_id,
             segments=send.segments,
         )
-        outcome = _try_routes(sms, routing.routes_for(send.phone_number), started + PATIENCE)
+        outcome = handover.hand_over(sms, routing.routes_for(send.phone_number))
     send.latency = round((time.monotonic() - started) * 1000)
-    _write_down(send, outcome, code)
+    _write_down(send, outcome, code, charged)
 
 
-def _try_routes(sms: SMS, routes: Sequence[Route], deadline: float) -> Outcome:
-    """Try each route in turn, the next only where the SMS surely was not accepted."""
-    backend: BaseBackend = import_string(conf.BACKEND)()
-    outcome = Outcome(routes[0], DeliveryStatus.FAILED, error=DeliveryUnavailable())
-    for route in routes:
-        outcome = _try_route(backend, sms, route, deadline)
-        if outcome.status != DeliveryStatus.FAILED:
-            break
-    return outcome
-
-
-def _try_route(backend: BaseBackend, sms: SMS, route: Route, deadline: float) -> Outcome:
-    """Try one route, and again where it was not reached or asked to wait a moment."""
-    failure: DeliveryFailed = DeliveryUnavailable(error_code="time_out", error_class="vendor")
-    for tried in range(conf.RETRIES + 1):
-        left = deadline - time.monotonic()
-        if left <= 0:
-            break
-        if not breaker.take(route):
-            failure = DeliveryUnavailable(error_code="breaker", error_class="network")
-            break
-        connect, answer = route.timeout
-        hurried = replace(route, timeout=(min(connect, left), min(answer, left)))
-        try:
-            receipt = backend.send(sms, hurried)
-        except DeliveryUnavailable as refusal:
-            failure = refusal
-            _note_health(route, reached=refusal.http_status is not None)
-        except DeliveryFailed as refusal:
-            _note_health(route, reached=True, refusal=refusal)
-            return Outcome(route, DeliveryStatus.FAILED, error=refusal)
-        except DeliveryUnknown as loss:
-            _note_health(route, reached=False)
-            return Outcome(route, DeliveryStatus.UNKNOWN, error=loss)
-        except Exception as error:
-            # the class alone: the text may hold the code
-            logger.error("%s raised %s.", type(backend).__name__, type(error).__name__)
-            broken = DeliveryUnknown(error_code=type(error).__name__[:32], error_class="configuration")
-            return Outcome(route, DeliveryStatus.UNKNOWN, error=broken)
-        else:
-            _note_health(route, reached=True)
-            return Outcome(route, DeliveryStatus.SUBMITTED, receipt=receipt)
-        wait = failure.retry_after if failure.retry_after is not None else 0.1 * 2**tried
-        if tried == conf.RETRIES or wait >= deadline - time.monotonic():
-            break
-        time.sleep(wait)
-    return Outcome(route, DeliveryStatus.FAILED, error=failure)
-
-
-def _note_health(route: Route, *, reached: bool, refusal: DeliveryFailed | None = None) -> None:
-    """Tell the breaker how a call ended, and raise an alarm once where an account goes wrong."""
-    if not reached:
-        if breaker.failed(route):
-            logger.error("Account %s does not answer; it is given a rest.", route.name)
-        return
-    breaker.answered(route)
-    fault = refusal is not None and refusal.error_class in ("configuration", "balance")
-    if breaker.first_alarm(route, fault=fault):
-        code = refusal.error_code if refusal else ""
-        logger.error("Account %s is refused for a fault of the account: %s.", route.name, code or "?")
-
-
-def _write_down(send: SendLog, outcome: Outcome, code: Secret) -> None:
+def _write_down(send: SendLog, outcome: Outcome, code: Secret, charged: Sequence[Limit] | None) -> None:
     """Move the row as the provider answered, then look for updates that came before the answer."""
     send.route, send.sender = outcome.route.name, outcome.route.sender
     error = outcome.error
     if isinstance(error, DeliveryFailed):
-        _fail(send, error, code)
+        _fail(send, error, code, charged)
         raise error
     now = timezone.now()
     if error is not None:
-        send.message_id = error.message_id
+        send.message_id = error.message_id[:MAX_ID]
         _note(send, error, code)
         _save_move(send, DeliveryStatus.UNKNOWN, now)
         logger.warning("Send %s: the answer was lost; it is not sent again.", send.pk)
     else:
-        send.message_id, send.http_status = outcome.receipt.message_id, outcome.receipt.http_status
+        send.message_id = outcome.receipt.message_id[:MAX_ID]
+        send.http_status = outcome.receipt.http_status
         send.submitted_at = now
         _save_move(send, DeliveryStatus.SUBMITTED, now)
         signals.sms_submitted.send_robust(SendLog, send=send)
@@ -355,15 +287,22 @@ def _write_down(send: SendLog, outcome: Outcome, code: Secret) -> None:
             signals.delivery_updated.send_robust(SendLog, send=send, previous=previous)
 
 
-def _fail(send: SendLog, error: DeliveryFailed, code: Secret | None = None) -> None:
+def _fail(
+    send: SendLog,
+    error: DeliveryFailed,
+    code: Secret | None = None,
+    charged: Sequence[Limit] | None = None,
+) -> None:
     """Close a send that surely was not accepted, and give its money back to the limits."""
     _note(send, error, code)
     _save_move(send, DeliveryStatus.FAILED, timezone.now())
     challenge = send.challenge
     rules = conf.purpose(challenge.purpose) if challenge else None
+    if charged is None:
+        charged = rules.limits if rules else conf.LIMITS
     buckets = limits.buckets_for(
         Number(send.phone_number, send.country),
-        rules.limits if rules else conf.LIMITS,
+        charged,
         segments=send.segments,
         ip=None,
         user_id=None,

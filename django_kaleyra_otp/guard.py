@@ -47,14 +47,17 @@ def admit_country(number: Number) -> None:
 def admit_prefix(number: Number, now: datetime) -> None:
     """Raise PrefixBlocked where a block holds for the number.
 
-    One by hand always holds; an automatic one under ``enforce`` alone, and not for a number that had
-    a success in the last 90 days.
+    One by hand always holds; an automatic one under ``enforce`` alone, not within ``ALLOW``, and not
+    for a number that had a success in the last 90 days.
     """
     blocks = BlockedPrefix.objects.using(database.alias()).closing(number.e164, now)
     automatic = list(blocks.values_list("automatic", flat=True))
     if not automatic:
         return
-    if not all(automatic) or (conf.GUARD.mode == "enforce" and not proven(number, now)):
+    if not all(automatic):
+        raise PrefixBlocked
+    rules = conf.GUARD
+    if rules.mode == "enforce" and not number.e164.startswith(rules.allow) and not proven(number, now):
         raise PrefixBlocked
 
 

@@ -125,6 +125,16 @@ def test_a_project_without_anonymous_users_is_served_alike(api, foreign, setting
         assert answer.status_code == 404, call
 
 
+def test_the_views_take_authentication_and_throttles_alone_from_the_project():
+    """A project whose default is IsAuthenticated, a browsable API or a form parser changes nothing here."""
+    pinned = {"permission_classes", "parser_classes", "renderer_classes", "versioning_class"}
+
+    assert pinned <= set(vars(views.ChallengeView))
+    for view in (views.StartView, views.DetailView, views.VerifyView, views.ResendView):
+        assert not (pinned | {"authentication_classes", "throttle_classes"}) & set(vars(view))
+    assert not {"authentication_classes", "throttle_classes"} & set(vars(views.ChallengeView))
+
+
 METHODS = {
     "/otp/challenges/": {"post"},
     f"/otp/challenges/{UNKNOWN}/": {"get", "delete", "head"},

@@ -159,5 +159,5 @@ def test_a_refused_profile_is_an_error_of_the_command(kaleyra):
 
 @pytest.mark.parametrize("site", ["shop.example", "ftp://shop.example", "https://a:b@shop.example"])
 def test_an_address_that_is_none_is_refused(site):
-    with pytest.raises(CommandError, match="https://shop.example"):
+    with pytest.raises(CommandError, match=r"https://shop\.example"):
         run("kaleyra_otp_callback_profile", site)

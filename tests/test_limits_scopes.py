@@ -186,6 +186,19 @@ def test_a_refused_send_gives_back_its_money_alone_and_a_lost_one_nothing(db, co
         challenges.start(NUMBER, ip="1.1.1.1", user=user)
 
 
+def test_a_refused_send_gives_its_money_back_once(db, configure):
+    """R-065, R-082: the bound holds for those that were accepted."""
+    configure(**only("global", "3/d"))
+    assert passed([number(1), number(2)]) == [True, True]
+    for n in range(3):
+        configure(BACKEND="tests.playing.Refusing")
+        with pytest.raises(DeliveryFailed):
+            challenges.start(number(10 + n))
+    configure(BACKEND="django_kaleyra_otp.backends.locmem.LocMemBackend")
+
+    assert passed([number(3), number(4)]) == [True, False]
+
+
 def test_a_code_of_another_library_gives_back_to_the_buckets_it_was_charged_to(db, configure):
     """R-065, R-082: never to those of another purpose, whose bound would not hold then."""
     configure(

@@ -2,109 +2,23 @@
 
 from __future__ import annotations
 
-import io
-import os
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
 
 import pytest
 from django.apps import apps
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 from django.db import connection, models
-from django.utils import timezone
 
-from django_kaleyra_otp import guard, phones, retention
-from django_kaleyra_otp.conf import conf
-from django_kaleyra_otp.exceptions import MaxFailuresReached
+from django_kaleyra_otp import retention
 from django_kaleyra_otp.models import (
     ChallengeStatus,
-    DeliveryStatus,
     OTPChallenge,
     RateLimit,
     SendLog,
     StatusUpdate,
 )
-
-NUMBER = "+919876543210"
-OLD, YOUNG = 100, 10  # days; RETENTION is 90
-
-
-def ago(days: float) -> datetime:
-    return timezone.now() - timedelta(days=days)
-
-
-def started(days: float, status: str = ChallengeStatus.PENDING, **also) -> OTPChallenge:
-    """A challenge started some days ago; a verified one had its success ten seconds later."""
-    at = ago(days)
-    if status == ChallengeStatus.VERIFIED:
-        also.setdefault("verified_at", at + timedelta(seconds=10))
-    return OTPChallenge.objects.create(
-        status=status,
-        created_at=at,
-        last_sent_at=at,
-        expires_at=at + timedelta(seconds=300),
-        **{
-            "phone_number": NUMBER,
-            "purpose": "login",
-            "language": "en",
-            "nonce": os.urandom(16),
-            "key_fingerprint": "f",
-            "code_length": 6,
-            "max_attempts": 5,
-            "max_sends": 5,
-            **also,
-        },
-    )
-
-
-def send(days: float, of: OTPChallenge | None = None) -> SendLog:
-    status = DeliveryStatus.DELIVERED
-    return SendLog.objects.create(
-        challenge=of,
-        phone_number=NUMBER,
-        country="IN",
-        block=NUMBER[:-4],
-        body="Your code is {code}.",
-        status=status,
-        rank=status.rank,
-        created_at=ago(days),
-    )
-
-
-def update(days: float, of: SendLog | None = None) -> StatusUpdate:
-    return StatusUpdate.objects.create(
-        send_log=of, message_id="m", status="DELIVRD", received_at=ago(days), fingerprint=uuid.uuid4().hex
-    )
-
-
-def limit(days: float) -> RateLimit:
-    return RateLimit.objects.create(key=uuid.uuid4().hex, tat=int(ago(days).timestamp() * 1_000_000))
-
-
-def purge(*options: str) -> str:
-    """Run the command; returns what it printed."""
-    printed = io.StringIO()
-    call_command("kaleyra_otp_purge", *options, stdout=printed, stderr=io.StringIO())
-    return printed.getvalue()
-
-
-def left() -> tuple[int, int, int, int]:
-    tables = (StatusUpdate, SendLog, OTPChallenge, RateLimit)
-    return tuple(table.objects.count() for table in tables)
-
-
-def is_closed(**caller) -> bool:
-    """Whether a start would be refused for its wrong guesses."""
-    rules = conf.purpose("login")
-    try:
-        guard.admit_failures(
-            phones.parse(NUMBER), rules, **{"known": False, "user_id": None, **caller}, now=timezone.now()
-        )
-    except MaxFailuresReached:
-        return True
-    return False
+from tests.aged import OLD, YOUNG, ago, left, limit, purge, send, started, update
 
 
 @pytest.fixture
@@ -202,105 +116,6 @@ def test_a_challenge_with_a_send_that_is_not_old_yet_waits_for_it():
     purge()
 
     assert left() == (0, 1, 1, 0)
-
-
-@pytest.mark.parametrize("status", [ChallengeStatus.PENDING, ChallengeStatus.MAX_ATTEMPTS_REACHED])
-def test_a_known_callers_wrong_guesses_stay_until_cleared_but_lose_their_sends(user, configure, status):
-    """R-014, R-113."""
-    configure(MAX_FAILURES=5)
-    failure = started(OLD, status, attempts=5, known=True, user=user)
-    update(OLD, of=send(OLD, of=failure))
-
-    purge()
-
-    assert left() == (0, 0, 1, 0)
-    assert is_closed(known=True, user_id=user.pk)
-    OTPChallenge.objects.update(failures_cleared_at=timezone.now())
-    purge()
-    assert not OTPChallenge.objects.exists()
-
-
-def test_a_known_callers_wrong_guesses_go_after_a_later_success_of_the_same_caller(
-    user, django_user_model, configure
-):
-    """R-017, R-113."""
-    configure(MAX_FAILURES=5)
-    other = django_user_model.objects.create_user("bina")
-    started(OLD, attempts=5, known=True, user=user)
-    # each of these is another caller, another purpose, or came before
-    started(YOUNG, ChallengeStatus.VERIFIED, known=True, user=other)
-    started(YOUNG, ChallengeStatus.VERIFIED, known=False, user=user)
-    started(YOUNG, ChallengeStatus.VERIFIED, known=True, user=user, purpose="step_up")
-    started(YOUNG, ChallengeStatus.VERIFIED, known=True, user=user, phone_number="+919876501234")
-    started(OLD + 1, ChallengeStatus.VERIFIED, known=True, user=user)
-
-    purge()
-    assert OTPChallenge.objects.filter(attempts=5).exists()
-    assert is_closed(known=True, user_id=user.pk)
-
-    started(YOUNG, ChallengeStatus.VERIFIED, known=True, user=user)
-    purge()
-    assert not OTPChallenge.objects.filter(attempts=5).exists()
-
-
-@pytest.mark.django_db
-def test_a_known_callers_wrong_guesses_outlive_the_account(configure):
-    """R-014."""
-    started(OLD, attempts=5, known=True)
-    started(YOUNG, ChallengeStatus.VERIFIED, known=False)
-
-    purge()
-    assert OTPChallenge.objects.filter(attempts=5).exists()
-
-    started(YOUNG, ChallengeStatus.VERIFIED, known=True)
-    purge()
-    assert not OTPChallenge.objects.filter(attempts=5).exists()
-
-
-def test_a_success_is_never_forgotten_before_the_wrong_guesses_that_it_cleared(user, configure):
-    """R-014, R-017: a purge must not close a number that was open."""
-    configure(MAX_FAILURES=5)
-    started(OLD, attempts=5, known=True, user=user)
-    started(OLD - 1, ChallengeStatus.VERIFIED, known=True, user=user)
-    # started before the one it clears, and verified after that one was over
-    first = started(
-        95, ChallengeStatus.VERIFIED, attempts=1, phone_number="+919876501234", known=True, user=user
-    )
-    OTPChallenge.objects.filter(pk=first.pk).update(verified_at=ago(94))
-    started(94.5, attempts=5, phone_number="+919876501234", known=True, user=user)
-    assert not is_closed(known=True, user_id=user.pk)
-
-    purge("--batch-size", "1")
-
-    assert not OTPChallenge.objects.exists()
-
-
-def test_a_success_stays_while_a_wrong_guess_before_it_is_not_old_yet(user, configure):
-    """R-014, R-017."""
-    configure(MAX_FAILURES=5)
-    started(89.9999, attempts=5, known=True, user=user)
-    success = started(90.0001, ChallengeStatus.VERIFIED, known=True, user=user, verified_at=ago(89.99))
-    assert not is_closed(known=True, user_id=user.pk)
-
-    purge()
-
-    assert OTPChallenge.objects.filter(pk=success.pk).exists()
-    assert not is_closed(known=True, user_id=user.pk)
-
-
-@pytest.mark.django_db
-def test_a_strangers_wrong_guesses_stay_for_the_30_days_that_they_count(configure):
-    """R-014, R-113."""
-    configure(RETENTION=5, MAX_FAILURES=5)
-    started(31, attempts=5)
-    started(29, attempts=5)
-    started(29, phone_number="+919876501234", attempts=5)
-    started(6, ChallengeStatus.VERIFIED, phone_number="+919876501234")
-
-    purge()
-
-    assert [row.phone_number for row in OTPChallenge.objects.all()] == [NUMBER]
-    assert is_closed()
 
 
 @contextmanager

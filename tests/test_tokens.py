@@ -105,3 +105,15 @@ def test_code_keys_sign_tokens_too(settings, configure):
 
     assert tokens.read(token) == ID
     assert tokens.read(forged) is None
+
+
+def test_a_token_outlives_the_rotation_of_a_code_key(settings, configure):
+    """R-005: and with CODE_KEY neither SECRET_KEY nor its fallbacks sign."""
+    settings.SECRET_KEY_FALLBACKS = ["old-secret-key-" * 3]
+    configure(CODE_KEY=["first-key-" * 4])
+    token = tokens.issue(ID)
+    configure(CODE_KEY=["second-key-" * 4, "first-key-" * 4])
+    forged = signing.Signer(key="old-secret-key-" * 3, salt="kaleyra_otp.token", algorithm="sha256")
+
+    assert tokens.read(token) == ID
+    assert tokens.read(forged.sign(ID.hex)) is None

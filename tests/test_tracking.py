@@ -198,6 +198,14 @@ def test_the_text_of_the_sms_is_never_kept(send, code):
     assert not any(code in str(value) for row in rows for value in row.values())
 
 
+@pytest.mark.parametrize("name", ["message", "body", "text", "sms", "custom_response"])
+def test_what_no_field_of_ours_names_is_not_kept(send, name):
+    """R-097: not even masked."""
+    call(told("SENT", **{name: "a canary in the text"}))
+
+    assert "canary" not in str([*StatusUpdate.objects.values(), *SendLog.objects.values()])
+
+
 def test_a_repeat_is_stored_once_and_announced_once(send, heard):
     """R-091, W8."""
     for _ in range(10):

@@ -61,8 +61,8 @@ class SendLogAdmin(ReadOnlyAdmin):
                     "route",
                     "sender",
                     "template_id",
-                    "text",
                     "segments",
+                    "text",
                 ]
             },
         ),

@@ -13,7 +13,6 @@ from django.db import DatabaseError, InterfaceError
 from django.http import Http404
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
-from rest_framework.views import set_rollback
 
 from django_kaleyra_otp import exceptions as ours
 
@@ -83,7 +82,6 @@ def handle(exception: Exception, context: Mapping[str, Any]) -> Response | None:
     if isinstance(exception, DjangoPermissionDenied):
         exception = drf.PermissionDenied()
     if isinstance(exception, drf.APIException):
-        set_rollback()
         return _framework(exception)
     return None
 

@@ -36,14 +36,6 @@ class StartSerializer(serializers.Serializer[Any]):
             raise serializers.ValidationError(_("Give a language tag, such as hi or pt-br."))
         return value.replace("_", "-").lower()
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Refuse a context."""
-        if "bind" in self.initial_data:
-            raise serializers.ValidationError(
-                {"bind": [_("A code is bound to a context by the server alone.")]}
-            )
-        return attrs
-
 
 class VerifySerializer(serializers.Serializer[Any]):
     """A guess."""

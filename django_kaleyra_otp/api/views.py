@@ -27,6 +27,7 @@ from django_kaleyra_otp.transactions import OutsideTransactions
 from django_kaleyra_otp.types import Secret
 
 _WRONG = _("This code is not right.")
+_NO_BIND = _("A code is bound to a context by the server alone.")
 _NO_PURPOSE = _("Use one of: %(known)s.")
 _NO_CODE = _("Give the digits of the code, as text.")
 
@@ -54,13 +55,15 @@ class ChallengeView(OutsideTransactions, APIView):  # type: ignore[misc]
         """Read the body of every POST, whatever the view does with it.
 
         A page elsewhere can have a browser post a form, but no JSON: a form that is not refused
-        would spend SMS.
+        would spend SMS. A context comes from the server's own Python: a stranger must neither
+        choose it nor write our SMS.
         """
         super().initial(request, *args, **kwargs)
         if request.method == "POST":
             if request.content_type and not JSONAlways().select_parser(request, self.get_parsers()):
                 raise UnsupportedMediaType(request.content_type)
-            request.data  # noqa: B018 - raises where it cannot be read
+            if "bind" in request.data:
+                raise Invalid(errors={"bind": [_NO_BIND]})
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Keep every answer, errors included, out of every cache."""
