@@ -44,4 +44,5 @@ class BlockedPrefix(models.Model):
         indexes = [models.Index(fields=["prefix"], name="kaleyra_otp_blocked_prefix")]
 
     def __str__(self) -> str:
-        return self.prefix
+        # whole, it may be somebody's number, and Django's admin log keeps what stands here
+        return self.prefix if len(self.prefix) <= 8 else f"{self.prefix[:8]}…"
