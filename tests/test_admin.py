@@ -215,7 +215,7 @@ def test_a_prefix_as_long_as_a_number_is_cut_short_without_the_permission():
     operator.post(page("blockedprefix"), {**chosen, "post": "yes"})
     assert BlockedPrefix.objects.exists()
     assert NUMBER in text_of(superuser.get(page("blockedprefix")))
-    assert NUMBER in text_of(superuser.get(page("blockedprefix", block.pk)))
+    assert NUMBER in superuser.get(page("blockedprefix", block.pk)).content.decode()
 
 
 def test_blocks_that_hold_are_told_apart_from_those_that_are_over():
