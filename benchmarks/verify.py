@@ -13,9 +13,9 @@ from django_kaleyra_otp import codes, delivery
 from django_kaleyra_otp.models import OTPChallenge, SendLog
 
 
-def challenges(n: int) -> list[OTPChallenge]:
-    """Store and return n open challenges, their SMS accepted."""
-    now, key = timezone.now(), codes.keys()[0]
+def challenges(n: int, *, age: timedelta = timedelta()) -> list[OTPChallenge]:
+    """Store and return n challenges, their SMS accepted; open, where they are young."""
+    now, key = timezone.now() - age, codes.keys()[0]
     made = [
         OTPChallenge(
             phone_number=start.number(),
@@ -41,6 +41,7 @@ def challenges(n: int) -> list[OTPChallenge]:
             body="Your verification code is {code}.",
             status="submitted",
             rank=3,
+            message_id=f"{challenge.pk}:1",
             submitted_at=now,
             created_at=now,
         )

@@ -279,6 +279,7 @@ def _is_right(challenge: OTPChallenge, guess: Secret, bind: Any) -> bool:
 def _spent(challenge: OTPChallenge, *, right: bool, now: datetime) -> VerifyResult:
     """Bring the row in memory to where the UPDATE left it."""
     challenge.attempts += 1
+    challenge.last_attempt_at = now
     if right:
         challenge.status, challenge.verified_at = ChallengeStatus.VERIFIED, now
         return VerifyResult(ok=True, challenge=challenge, token=tokens.issue(challenge.pk))

@@ -11,6 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Max, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
+from django.db.models.lookups import GreaterThan
 from django.http import HttpRequest
 
 from django_kaleyra_otp import shapes
@@ -82,11 +83,9 @@ def admit_failures(number: Number, rules: Purpose, *, known: bool, user_id: Any,
     last_success = together.filter(verified_at__isnull=False).order_by("-verified_at").values("verified_at")
     standing = Q(purpose=rules.name, known=known, failures_cleared_at__isnull=True, attempts__gt=0)
     standing &= ~Q(status=ChallengeStatus.VERIFIED)
+    epoch = Value(_LONG_AGO if settings.USE_TZ else _LONG_AGO.replace(tzinfo=None))
     standing &= Q(
-        created_at__gt=Coalesce(
-            Subquery(last_success[:1]),
-            Value(_LONG_AGO if settings.USE_TZ else _LONG_AGO.replace(tzinfo=None)),
-        )
+        GreaterThan(Coalesce("last_attempt_at", "created_at"), Coalesce(Subquery(last_success[:1]), epoch))
     )
     standing &= Q(user_id=user_id) if known else Q(created_at__gt=now - STRANGERS_COUNT_FOR)
     found = rows.filter(phone_number=number.e164).aggregate(

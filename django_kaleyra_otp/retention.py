@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import IntegrityError
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from django_kaleyra_otp.conf import conf
@@ -142,7 +143,7 @@ def _unverified(now: datetime, cutoff: datetime) -> list[Rows]:
         phone_number=OuterRef("phone_number"),
         purpose=OuterRef("purpose"),
         known=OuterRef("known"),
-        verified_at__gte=OuterRef("expires_at"),
+        verified_at__gte=Coalesce(OuterRef("last_attempt_at"), OuterRef("created_at")),
     )
     failed = rows.filter(
         Q(known=True) | Q(created_at__gt=now - STRANGERS_COUNT_FOR),

@@ -123,6 +123,17 @@ def test_a_success_sets_the_count_back_for_its_number_and_purpose_alone(ten, fai
     assert closed()
 
 
+def test_wrong_guesses_after_a_success_stand_though_their_challenge_is_older(ten, succeed, outbox):
+    """R-014: a challenge that was held back until somebody's success collects guesses like any other."""
+    held = [(challenges.start(NUMBER), code_in(outbox[-1])) for _ in range(2)]
+    succeed()
+    for challenge, code in held:
+        for _ in range(5):
+            assert challenges.verify(challenge.pk, wrong(code)).error == "invalid_code"
+
+    assert closed()
+
+
 def test_wrong_guesses_before_the_right_one_of_a_challenge_do_not_stand(ten, fail, outbox):
     for _ in range(4):
         challenge = fail(4)

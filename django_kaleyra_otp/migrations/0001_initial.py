@@ -55,6 +55,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(verbose_name='created')),
                 ('last_sent_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='last sent')),
                 ('expires_at', models.DateTimeField(verbose_name='expires')),
+                ('last_attempt_at', models.DateTimeField(null=True, verbose_name='last attempt')),
                 ('verified_at', models.DateTimeField(null=True, verbose_name='verified')),
                 ('redeemed_at', models.DateTimeField(null=True, verbose_name='redeemed')),
                 ('canceled_at', models.DateTimeField(null=True, verbose_name='canceled')),

@@ -53,7 +53,7 @@ class OTPChallengeQuerySet(models.QuerySet["OTPChallenge"]):
         live = self.filter(
             pk=pk, status=ChallengeStatus.PENDING, attempts__lt=F("max_attempts"), expires_at__gt=now
         )
-        return live.update(**after, attempts=F("attempts") + 1) == 1
+        return live.update(**after, last_attempt_at=now, attempts=F("attempts") + 1) == 1
 
     def cancel(self, pk: uuid.UUID, *, now: datetime) -> bool:
         """Give up a challenge that is open; returns whether it was."""
@@ -113,6 +113,7 @@ class OTPChallenge(models.Model):
     created_at = models.DateTimeField(_("created"))
     last_sent_at = models.DateTimeField(_("last sent"), default=timezone.now)
     expires_at = models.DateTimeField(_("expires"))
+    last_attempt_at = models.DateTimeField(_("last attempt"), null=True)
     verified_at = models.DateTimeField(_("verified"), null=True)
     redeemed_at = models.DateTimeField(_("redeemed"), null=True)
     canceled_at = models.DateTimeField(_("canceled"), null=True)
