@@ -24,7 +24,7 @@ SMALL = 1000
 
 
 def explain(rows: int) -> bool:
-    """Store rows, run each verb, print the plan of each of its statements; returns whether none reads a table."""
+    """Store rows, print the plans of each verb's statements, and return whether none reads a whole table."""
     store(rows)
     counts = ", ".join(f"{model._meta.db_table} {model.objects.count():,}" for model in MODELS)
     print(f"{counts}\n")
@@ -41,7 +41,7 @@ def explain(rows: int) -> bool:
 
 
 def store(rows: int) -> None:
-    """Store that many challenges, sends, updates and buckets, made over 90 days, and 2,000 closed prefixes."""
+    """Store that many challenges, sends, updates and buckets of 90 days; waiting updates; closed prefixes."""
     for done in range(0, rows, BATCH):
         age = timedelta(days=90) * ((done + BATCH) / (rows + BATCH))
         made = verify.challenges(min(BATCH, rows - done), age=age)
@@ -57,6 +57,10 @@ def store(rows: int) -> None:
         RateLimit.objects.bulk_create(
             RateLimit(key=challenge.pk.hex, tat=int(now.timestamp() * 1_000_000)) for challenge in made
         )
+    StatusUpdate.objects.bulk_create(
+        StatusUpdate(message_id=f"waiting-{number}", status="SENT", fingerprint=f"w{number}")
+        for number in range(2 * SMALL)
+    )
     BlockedPrefix.objects.bulk_create(
         BlockedPrefix(prefix=f"+7{number:07d}", automatic=True) for number in range(2 * SMALL)
     )

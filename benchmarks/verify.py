@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from datetime import timedelta
 
 from django.utils import timezone
@@ -26,6 +27,7 @@ def challenges(n: int, *, age: timedelta = timedelta()) -> list[OTPChallenge]:
             code_length=6,
             max_attempts=5,
             max_sends=5,
+            idempotency_digest=secrets.token_hex(32),
             created_at=now,
             last_sent_at=now,
             expires_at=now + timedelta(seconds=300),

@@ -263,7 +263,9 @@ def _decide(
 def _read(challenge_id: uuid.UUID | str | None, allowed: Allowed | None) -> OTPChallenge | None:
     """Read a challenge as it stands now, or return None for one that this caller may not find."""
     pk = lookup.read_id(challenge_id)
-    challenge = OTPChallenge.objects.using(database.alias()).filter(pk=pk).first() if pk else None
+    if pk is None:
+        return None
+    challenge = next(iter(OTPChallenge.objects.using(database.alias()).filter(pk=pk)), None)
     return challenge if challenge is None or allowed is None or allowed(challenge) else None
 
 

@@ -48,6 +48,16 @@ logger = logging.getLogger(__name__)
 TEST_ROUTE = "test"
 #: Characters of a message id that are kept, here and of a callback.
 MAX_ID = 100
+#: The columns that hold what the provider answered.
+ANSWERED = (
+    "error_code",
+    "error_class",
+    "error_message",
+    "http_status",
+    "message_id",
+    "latency",
+    "submitted_at",
+)
 
 
 def new_send(
@@ -127,7 +137,8 @@ def deliver(send_log_id: int) -> None:
     try:
         if challenge is None or challenge.status_at(now) != ChallengeStatus.PENDING:
             raise DeliveryFailed(error_code="closed", error_class="caller")
-        guard.admit_prefix(Number(send.phone_number, send.country), now)
+        number = Number(send.phone_number, send.country)
+        guard.admit_prefix(number, guard.past(number, now))
         guard.admit_sending()
     except DeliveryFailed as failure:
         _fail(send, failure)
@@ -207,7 +218,8 @@ def send_code(
         bind=bind,
     )
     guard.admit_test_number(number, now)
-    guard.admit_prefix(number, now)
+    past = guard.past(number, now)
+    guard.admit_prefix(number, past)
     guard.admit_sending()
     guard.admit_risk(number, purpose=purpose, ip=ip, user=user, request=request)
     buckets = limits.buckets_for(
@@ -217,7 +229,7 @@ def send_code(
         ip=ip,
         user_id=getattr(user, "pk", None),
         known=known,
-        proven=guard.proven(number, now),
+        proven=past.proven,
     )
     send = new_send(number, rendered, now, challenge=None, inline=True)
     try:
@@ -335,20 +347,10 @@ def _without(code: Secret | None, text: str) -> str:
 @database.retried
 def _save_move(send: SendLog, status: DeliveryStatus, now: datetime) -> None:
     """Write what the answer told, and move the row forward, never back."""
-    told = {
-        name: getattr(send, name)
-        for name in (
-            "route",
-            "sender",
-            "error_code",
-            "error_class",
-            "error_message",
-            "http_status",
-            "message_id",
-            "latency",
-            "submitted_at",
-        )
-    }
+    told = {"route": send.route, "sender": send.sender}
+    for name in ANSWERED:
+        if (value := getattr(send, name)) not in ("", None):  # as they are from the start
+            told[name] = value
     sends = SendLog.objects.using(database.alias())
     if sends.move(send.pk, status, **told):
         send.status, send.rank = status, status.rank

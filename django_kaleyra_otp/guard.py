@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Max, Q, QuerySet, Subquery, Sum, Value
+from django.db.models import Q, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import GreaterThan
 from django.http import HttpRequest
@@ -23,7 +24,7 @@ from django_kaleyra_otp.exceptions import (
     PrefixBlocked,
     Refused,
 )
-from django_kaleyra_otp.models import BlockedPrefix, ChallengeStatus, OTPChallenge, database
+from django_kaleyra_otp.models import ChallengeStatus, OTPChallenge, database
 from django_kaleyra_otp.phones import Number
 from django_kaleyra_otp.shapes import Purpose
 
@@ -44,40 +45,67 @@ def admit_country(number: Number) -> None:
         raise CountryNotAllowed
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What is known of a number: every attempt it has seen, a success lately, the blocks that hold for it."""
+
+    attempts: int
+    proven: bool
+    closed: bool
+    closed_by_hand: bool
+
+
 @database.retried
-def admit_prefix(number: Number, now: datetime) -> None:
+def past(number: Number, now: datetime) -> Past:
+    """Read what is known of a number, in one statement.
+
+    ``proven``: it had a success in the last 90 days, as far back as rows are kept.
+    """
+    prefixes = [number.e164[:length] for length in range(1, len(number.e164) + 1)]
+    [(attempts, proven, automatic)] = database.read(
+        "SELECT SUM(attempts), MAX(CASE WHEN verified_at > %s THEN 1 ELSE 0 END), ("  # noqa: S608
+        "SELECT MIN(CASE WHEN automatic THEN 1 ELSE 0 END) FROM kaleyra_otp_blockedprefix "
+        f"WHERE prefix IN ({database.marks(prefixes)}) AND (until IS NULL OR until > %s)"
+        ") FROM kaleyra_otp_otpchallenge WHERE phone_number = %s",
+        [now - PROVEN_FOR, *prefixes, now, number.e164],
+    )
+    return Past(int(attempts or 0), bool(proven), automatic is not None, automatic == 0)
+
+
+def admit_prefix(number: Number, past: Past) -> None:
     """Raise PrefixBlocked where a block holds for the number.
 
     One by hand always holds; an automatic one under ``enforce`` alone, not within ``ALLOW``, and not
     for a number that had a success in the last 90 days.
     """
-    blocks = BlockedPrefix.objects.using(database.alias()).closing(number.e164, now)
-    automatic = list(blocks.values_list("automatic", flat=True))
-    if not automatic:
-        return
-    if not all(automatic):
+    if past.closed_by_hand:
         raise PrefixBlocked
     rules = conf.GUARD
-    if rules.mode == "enforce" and not number.e164.startswith(rules.allow) and not proven(number, now):
+    pinned_open = number.e164.startswith(rules.allow)
+    if past.closed and rules.mode == "enforce" and not pinned_open and not past.proven:
         raise PrefixBlocked
 
 
-@database.retried
-def proven(number: Number, now: datetime) -> bool:
-    """Return whether the number had a success in the last 90 days, as far back as rows are kept."""
-    rows = OTPChallenge.objects.using(database.alias()).filter(phone_number=number.e164)
-    return rows.filter(verified_at__gt=now - PROVEN_FOR).exists()
-
-
-@database.retried
-def admit_failures(number: Number, rules: Purpose, *, known: bool, user_id: Any, now: datetime) -> bool:
-    """Raise MaxFailuresReached where too many wrong guesses stand; return whether the number is proven.
+def admit_failures(
+    number: Number, past: Past, rules: Purpose, *, known: bool, user_id: Any, now: datetime
+) -> None:
+    """Raise MaxFailuresReached where too many wrong guesses stand.
 
     They stand since the last success of the same caller for the same purpose, unless an operator
-    cleared them; a stranger's lapse after 30 days. One aggregate over the number's rows.
+    cleared them; a stranger's lapse after 30 days. They are counted only where the number has seen
+    as many attempts in all.
 
     Source: NIST SP 800-63B-4, 3.2.2 (no more than 100 consecutive failures).
     """
+    if rules.max_failures is not None and past.attempts >= rules.max_failures:
+        _admit_standing(number, rules, rules.max_failures, known=known, user_id=user_id, now=now)
+
+
+@database.retried
+def _admit_standing(
+    number: Number, rules: Purpose, most: int, *, known: bool, user_id: Any, now: datetime
+) -> None:
+    """Raise MaxFailuresReached where ``most`` wrong guesses stand."""
     rows = OTPChallenge.objects.using(database.alias())
     together = rows.of_caller(number.e164, known=known, user_id=user_id).filter(purpose=rules.name)
     last_success = together.filter(verified_at__isnull=False).order_by("-verified_at").values("verified_at")
@@ -88,16 +116,12 @@ def admit_failures(number: Number, rules: Purpose, *, known: bool, user_id: Any,
         GreaterThan(Coalesce("last_attempt_at", "created_at"), Coalesce(Subquery(last_success[:1]), epoch))
     )
     standing &= Q(user_id=user_id) if known else Q(created_at__gt=now - STRANGERS_COUNT_FOR)
-    found = rows.filter(phone_number=number.e164).aggregate(
-        failures=Sum("attempts", filter=standing),
-        proven_at=Max("verified_at"),
-    )
-    if rules.max_failures is not None and (found["failures"] or 0) >= rules.max_failures:
-        counted = rows.filter(standing, phone_number=number.e164).order_by("created_at")
+    counted = rows.filter(standing, phone_number=number.e164)
+    failures = counted.aggregate(failures=Sum("attempts"))["failures"] or 0
+    if failures >= most:
         raise MaxFailuresReached(
-            retry_after=None if known else _lapse(counted, found["failures"], rules.max_failures, now)
+            retry_after=None if known else _lapse(counted.order_by("created_at"), failures, most, now)
         )
-    return found["proven_at"] is not None and found["proven_at"] > now - PROVEN_FOR
 
 
 def _lapse(counted: QuerySet[OTPChallenge], failures: int, allowed: int, now: datetime) -> int | None:

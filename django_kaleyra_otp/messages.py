@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -34,6 +34,7 @@ _BASIC = frozenset(
     "abcdefghijklmnopqrstuvwxyzäöñüà"
 )
 _EXTENDED = frozenset("\f^{}\\[~]|€")
+_GSM = _BASIC | _EXTENDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,19 +160,20 @@ def segments(text: str) -> int:
 
     Source: 3GPP TS 23.038, 6.2.1 (the alphabets); TS 23.040, 9.2.3.24.1 (the parts).
     """
-    if set(text) <= _BASIC | _EXTENDED:
-        return _parts((2 if character in _EXTENDED else 1 for character in text), 160, 153)
-    return _parts((2 if character > "\uffff" else 1 for character in text), 70, 67)
+    if _GSM.issuperset(text):
+        return _parts([2 if character in _EXTENDED else 1 for character in text], 160, 153)
+    return _parts([2 if character > "\uffff" else 1 for character in text], 70, 67)
 
 
-def _parts(widths: Iterable[int], alone: int, each: int) -> int:
-    total, parts, used = 0, 1, 0
+def _parts(widths: Sequence[int], alone: int, each: int) -> int:
+    if sum(widths) <= alone:
+        return 1
+    parts, used = 1, 0
     for width in widths:
-        total += width
         if used + width > each:
             parts, used = parts + 1, 0
         used += width
-    return 1 if total <= alone else parts
+    return parts
 
 
 def placeholders(body: str) -> list[str]:

@@ -57,12 +57,13 @@ def parse(text: str | PhoneNumber) -> Number:
         parsed = phonenumbers.parse(folded, getattr(settings, "PHONENUMBER_DEFAULT_REGION", None))
     except phonenumbers.NumberParseException:
         parsed = None
-    if parsed is None or not phonenumbers.is_valid_number(parsed):
+    kind = phonenumbers.number_type(parsed) if parsed else PhoneNumberType.UNKNOWN
+    if parsed is None or kind == PhoneNumberType.UNKNOWN:  # that is, not phonenumbers.is_valid_number
         raise InvalidPhoneNumber
     country = phonenumbers.region_code_for_number(parsed)
     if country is None or country == NOWHERE:
         raise CountryNotAllowed
-    if phonenumbers.number_type(parsed) not in SENDABLE:
+    if kind not in SENDABLE:
         raise InvalidPhoneNumber
     return Number(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164), country)
 

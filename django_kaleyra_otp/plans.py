@@ -11,6 +11,7 @@ from django.http import HttpRequest
 
 from django_kaleyra_otp import codes, delivery, guard, limits, messages
 from django_kaleyra_otp.conf import conf
+from django_kaleyra_otp.guard import Past
 from django_kaleyra_otp.limits import Bucket
 from django_kaleyra_otp.messages import Rendered
 from django_kaleyra_otp.models import OTPChallenge, SendLog
@@ -52,9 +53,9 @@ def for_start(
         ttl=rules.code_ttl,
         bind=bind,
     )
-    _admit(number, rules.name, now, ip=ip, user=user, request=request)
+    past = _admit(number, rules.name, now, ip=ip, user=user, request=request)
     user_id = getattr(user, "pk", None)
-    proven = guard.admit_failures(number, rules, known=known, user_id=user_id, now=now)
+    guard.admit_failures(number, past, rules, known=known, user_id=user_id, now=now)
     key = codes.keys()[0]
     test_number = conf.TEST_NUMBERS.get(number.e164)
     challenge = OTPChallenge(
@@ -75,7 +76,7 @@ def for_start(
         last_sent_at=now,
         expires_at=now + timedelta(seconds=rules.code_ttl),
     )
-    return _plan(challenge, number, rules, rendered, now, ip=ip, proven=proven)
+    return _plan(challenge, number, rules, rendered, now, ip=ip, proven=past.proven)
 
 
 def for_resend(
@@ -91,18 +92,20 @@ def for_resend(
     """Check one more SMS of an open challenge; raises what ``challenges.resend`` raises uncharged."""
     guard.admit_country(number)
     user = challenge.user if conf.RISK and challenge.user_id else None
-    _admit(number, rules.name, now, ip=ip, user=user, request=request)
-    return _plan(challenge, number, rules, rendered, now, ip=ip, proven=guard.proven(number, now))
+    past = _admit(number, rules.name, now, ip=ip, user=user, request=request)
+    return _plan(challenge, number, rules, rendered, now, ip=ip, proven=past.proven)
 
 
 def _admit(
     number: Number, purpose: str, now: datetime, *, ip: str | None, user: Any, request: HttpRequest | None
-) -> None:
+) -> Past:
     guard.admit_test_number(number, now)
-    guard.admit_prefix(number, now)
+    past = guard.past(number, now)
+    guard.admit_prefix(number, past)
     guard.admit_sending()
     delivery.admit_account(number.e164)
     guard.admit_risk(number, purpose=purpose, ip=ip, user=user, request=request)
+    return past
 
 
 def _plan(

@@ -12,7 +12,7 @@ from django_kaleyra_otp import signals
 from django_kaleyra_otp.kaleyra import statuses
 from django_kaleyra_otp.kaleyra.callbacks import Callback, spellings
 from django_kaleyra_otp.models import DeliveryStatus, SendLog, Source, StatusUpdate, database
-from django_kaleyra_otp.models.delivery import join, join_waiting
+from django_kaleyra_otp.models.delivery import Named, join_waiting, named
 from django_kaleyra_otp.types import Pulled
 
 logger = logging.getLogger(__name__)
@@ -38,18 +38,15 @@ def record_status(callback: Callback, *, source: Source = Source.CALLBACK) -> No
     names = spellings(callback.message_id) if callback.message_id else ()
     update = _update(callback, source)
     send = _find(names, update)
-    if send is not None:
-        update.send_log = send
+    update.send_log_id = send.pk if send else None
     StatusUpdate.objects.using(database.alias()).store(update)
     if send is None:
         # it may have been named while the update was on its way in
-        update.send_log = None
         send = _find(names, update)
         if send is None:
             _keep_bounded()
             return
-    if update.delivery_status and DeliveryStatus(update.delivery_status).rank > send.rank:
-        _join(send, update)
+    _join(send, update)
 
 
 def record_pulled(pulled: Pulled) -> None:
@@ -96,10 +93,17 @@ def name(send: SendLog, message_id: str) -> bool:
     return True
 
 
-def _join(send: SendLog, update: StatusUpdate) -> None:
-    previous = join(send, update)
-    if previous is not None:
-        signals.delivery_updated.send_robust(SendLog, send=send, previous=previous)
+def _join(send: Named, update: StatusUpdate) -> None:
+    """Give a stored update its send, where it waits for it, and move the send as it says."""
+    updates, sends = StatusUpdate.objects.using(database.alias()), SendLog.objects.using(database.alias())
+    if update.send_log_id is None:
+        updates.give(update, send.pk)
+    previous = DeliveryStatus(send.status)
+    if not update.delivery_status or DeliveryStatus(update.delivery_status).rank <= previous.rank:
+        return
+    if sends.apply(send.pk, update, accepted=send.accepted) and signals.delivery_updated.receivers:
+        for moved in sends.filter(pk=send.pk):
+            signals.delivery_updated.send_robust(SendLog, send=moved, previous=previous)
 
 
 def _update(callback: Callback, source: Source) -> StatusUpdate:
@@ -124,11 +128,11 @@ def _update(callback: Callback, source: Source) -> StatusUpdate:
     )
 
 
-def _find(names: tuple[str, ...], update: StatusUpdate) -> SendLog | None:
+def _find(names: tuple[str, ...], update: StatusUpdate) -> Named | None:
     """Return the send of this message id and number; the id as told before its other spellings."""
     if not names:
         return None
-    found = list(SendLog.objects.using(database.alias()).named(names)[:4])
+    found = named(names)
     for send in sorted(found, key=lambda send: send.message_id != names[0]):
         if update.is_about(send.phone_number):
             return send

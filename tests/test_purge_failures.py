@@ -17,11 +17,10 @@ from tests.aged import NUMBER, OLD, YOUNG, ago, left, purge, send, started, upda
 
 def is_closed(**caller) -> bool:
     """Whether a start would be refused for its wrong guesses."""
-    rules = conf.purpose("login")
+    rules, number, now = conf.purpose("login"), phones.parse(NUMBER), timezone.now()
+    caller = {"known": False, "user_id": None, **caller}
     try:
-        guard.admit_failures(
-            phones.parse(NUMBER), rules, **{"known": False, "user_id": None, **caller}, now=timezone.now()
-        )
+        guard.admit_failures(number, guard.past(number, now), rules, **caller, now=now)
     except MaxFailuresReached:
         return True
     return False

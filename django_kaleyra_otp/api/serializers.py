@@ -54,29 +54,19 @@ class DeliverySerializer(serializers.Serializer[Any]):
 
 
 class ChallengeSerializer(serializers.Serializer[Any]):
-    """A challenge, its number masked."""
+    """A challenge, its number masked; ``answer`` makes one."""
 
     id = serializers.UUIDField()
-    status = serializers.ChoiceField(choices=ChallengeStatus.values, source="effective_status")
+    status = serializers.ChoiceField(choices=ChallengeStatus.values)
     purpose = serializers.CharField()
-    phone_number = serializers.SerializerMethodField()
+    phone_number = serializers.CharField(help_text="Masked: +91••••••3210.")
     code_length = serializers.IntegerField()
     attempts_left = serializers.IntegerField()
     sends_left = serializers.IntegerField()
     created_at = serializers.DateTimeField()
     expires_at = serializers.DateTimeField()
     resend_at = serializers.DateTimeField(help_text="When another SMS may go to this number.")
-    delivery = serializers.SerializerMethodField()
-
-    def get_phone_number(self, challenge: OTPChallenge) -> str:
-        """Return the number, masked."""
-        return phones.mask(challenge.phone_number)
-
-    def get_delivery(self, challenge: OTPChallenge) -> dict[str, Any]:
-        """Return the coarse word for the newest SMS, and since when it holds."""
-        assert challenge.newest_send is not None  # noqa: S101
-        status, since = coarse(challenge.newest_send)
-        return DeliverySerializer({"status": status, "updated_at": since}).data
+    delivery = DeliverySerializer()
 
 
 class VerifiedSerializer(serializers.Serializer[Any]):
@@ -95,6 +85,28 @@ class ErrorSerializer(serializers.Serializer[Any]):
         child=serializers.ListField(child=serializers.CharField()), required=False, help_text="By field."
     )
     attempts_left = serializers.IntegerField(required=False)
+
+
+def answer(challenge: OTPChallenge) -> dict[str, Any]:
+    """Return a challenge that was read to be shown, in the shape of ChallengeSerializer.
+
+    By hand, since a serializer's own way takes a fifth of the time of a start.
+    """
+    assert challenge.newest_send is not None  # noqa: S101
+    status, since = coarse(challenge.newest_send)
+    return {
+        "id": challenge.pk,
+        "status": challenge.effective_status,
+        "purpose": challenge.purpose,
+        "phone_number": phones.mask(challenge.phone_number),
+        "code_length": challenge.code_length,
+        "attempts_left": challenge.attempts_left,
+        "sends_left": challenge.sends_left,
+        "created_at": challenge.created_at,
+        "expires_at": challenge.expires_at,
+        "resend_at": challenge.resend_at,
+        "delivery": {"status": status, "updated_at": since},
+    }
 
 
 def coarse(send: SendLog) -> tuple[str, datetime]:

@@ -19,7 +19,7 @@ from django_kaleyra_otp import challenges
 from django_kaleyra_otp.api import errors
 from django_kaleyra_otp.api.parsers import JSONAlways, ObjectParser
 from django_kaleyra_otp.api.schema import describe
-from django_kaleyra_otp.api.serializers import ChallengeSerializer, StartSerializer
+from django_kaleyra_otp.api.serializers import StartSerializer, answer
 from django_kaleyra_otp.conf import conf
 from django_kaleyra_otp.exceptions import Invalid, NotFound
 from django_kaleyra_otp.models import OTPChallenge
@@ -30,6 +30,9 @@ _WRONG = _("This code is not right.")
 _NO_BIND = _("A code is bound to a context by the server alone.")
 _NO_PURPOSE = _("Use one of: %(known)s.")
 _NO_CODE = _("Give the digits of the code, as text.")
+
+# one for all requests: each new one copies its fields
+_START = StartSerializer()
 
 
 class ChallengeView(OutsideTransactions, APIView):  # type: ignore[misc]
@@ -85,9 +88,7 @@ class StartView(ChallengeView):
     @describe("start")
     def post(self, request: Request) -> Response:
         """Start a challenge for a number."""
-        shape = StartSerializer(data=request.data)
-        shape.is_valid(raise_exception=True)
-        wanted = shape.validated_data
+        wanted = _START.run_validation(request.data)
         rules = conf.purpose(wanted["purpose"])
         if rules is None:
             raise Invalid(errors={"purpose": [_NO_PURPOSE % {"known": ", ".join(_open_purposes())}]})
@@ -100,10 +101,10 @@ class StartView(ChallengeView):
             language=wanted.get("language"),
             user=user,
             known=user is not None,
-            idempotency_key=request.headers.get("Idempotency-Key"),
+            idempotency_key=request.META.get("HTTP_IDEMPOTENCY_KEY"),
             request=request._request,
         )
-        return Response(ChallengeSerializer(challenge).data, status=status.HTTP_201_CREATED)
+        return Response(answer(challenge), status=status.HTTP_201_CREATED)
 
 
 class DetailView(ChallengeView):
@@ -113,7 +114,7 @@ class DetailView(ChallengeView):
     def get(self, request: Request, challenge_id: str) -> Response:
         """Return where a challenge stands."""
         challenge = challenges.look(challenge_id, allowed=self.allowed)
-        return Response(ChallengeSerializer(challenge).data)
+        return Response(answer(challenge))
 
     @describe("cancel")
     def delete(self, request: Request, challenge_id: str) -> Response:
@@ -149,7 +150,7 @@ class ResendView(ChallengeView):
     def post(self, request: Request, challenge_id: str) -> Response:
         """Send the code of an open challenge again."""
         challenge = challenges.resend(challenge_id, request=request._request, allowed=self.allowed)
-        return Response(ChallengeSerializer(challenge).data)
+        return Response(answer(challenge))
 
 
 def _open_purposes() -> list[str]:

@@ -2,21 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from django.core.validators import RegexValidator
 from django.db import models
-from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
-
-
-class BlockedPrefixQuerySet(models.QuerySet["BlockedPrefix"]):
-    """Which prefixes are closed."""
-
-    def closing(self, phone_number: str, now: datetime) -> BlockedPrefixQuerySet:
-        """Return the blocks that hold for a number (E.164) at ``now``."""
-        prefixes = [phone_number[:length] for length in range(1, len(phone_number) + 1)]
-        return self.filter(Q(until__isnull=True) | Q(until__gt=now), prefix__in=prefixes)
 
 
 class BlockedPrefix(models.Model):
@@ -35,8 +23,6 @@ class BlockedPrefix(models.Model):
     until = models.DateTimeField(_("until"), null=True, blank=True, help_text=_("Empty: for ever."))
     automatic = models.BooleanField(_("automatic"), default=False, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
-
-    objects = BlockedPrefixQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("blocked prefix")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Case, F, Value, When
+from django.db.models import F
+from django.db.models.expressions import RawSQL
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -47,8 +48,9 @@ class OTPChallengeQuerySet(models.QuerySet["OTPChallenge"]):
         if right:
             after = {"status": ChallengeStatus.VERIFIED, "verified_at": now}
         else:
-            last = When(attempts__gte=F("max_attempts") - 1, then=Value(ChallengeStatus.MAX_ATTEMPTS_REACHED))
-            after = {"status": Case(last, default=F("status"))}
+            # a Case(When(...)) says the same, and costs as much to build as the whole SELECT before
+            closed = "CASE WHEN attempts >= max_attempts - 1 THEN %s ELSE status END"
+            after = {"status": RawSQL(closed, [ChallengeStatus.MAX_ATTEMPTS_REACHED.value])}  # noqa: S611
         # attempts comes last: MySQL assigns left to right and would compare the new count
         live = self.filter(
             pk=pk, status=ChallengeStatus.PENDING, attempts__lt=F("max_attempts"), expires_at__gt=now

@@ -7,11 +7,12 @@ import logging
 import random
 import sqlite3
 import time
-from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, ParamSpec, TypeVar
 
 from django.apps import apps
-from django.db import DatabaseError, InterfaceError, OperationalError, connections, router
+from django.db import DatabaseError, InterfaceError, OperationalError, connections, models, router
 
 from django_kaleyra_otp.exceptions import DatabaseBusy
 
@@ -21,6 +22,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 TRIES = 3
+
+_INSTANT = models.DateTimeField()
 
 #: A deadlock, a lock time-out. Source: MySQL error reference.
 _MYSQL_BUSY = {1205, 1213}
@@ -37,6 +40,28 @@ def in_outer_transaction() -> bool:
     """Return whether the caller's own ``atomic`` block is open; a ``TestCase``'s does not count."""
     # the mark is the one that atomic(durable=True) looks at
     return any(not getattr(block, "_from_testcase", False) for block in connections[alias()].atomic_blocks)
+
+
+def read(sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Run one SELECT as it is written, and return its rows as the driver has them.
+
+    For the reads of every start and every callback: the ORM takes up to forty times as long to
+    compose them. Takes ``%s`` for each parameter. Select texts, numbers and what is only asked for
+    its truth: an instant comes back in another form from each database.
+    """
+    connection = connections[alias()]
+    given = [
+        _INSTANT.get_db_prep_value(value, connection) if isinstance(value, datetime) else value
+        for value in params
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(sql, given)
+        return list(cursor.fetchall())
+
+
+def marks(values: Sequence[Any]) -> str:
+    """Return the parameters of an IN: ``%s, %s``."""
+    return ", ".join(["%s"] * len(values))
 
 
 def busy(error: BaseException) -> bool:

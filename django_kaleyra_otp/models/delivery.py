@@ -7,9 +7,9 @@ message id, then looks for waiting updates. Whoever comes second finds the other
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import models
 from django.db.models.functions import Coalesce
@@ -77,23 +77,23 @@ class SendLogQuerySet(models.QuerySet["SendLog"]):
         """Take a queued send to hand it over; returns whether nobody had it."""
         return self.move(pk, DeliveryStatus.SENDING, claimed_at=now)
 
-    def apply(self, pk: int, update: StatusUpdate) -> bool:
-        """Move a send as one of its updates says; returns whether it moved."""
+    def apply(self, pk: int, update: StatusUpdate, *, accepted: bool) -> bool:
+        """Move a send as one of its updates says; returns whether it moved.
+
+        ``accepted``: the send was seen with a ``submitted_at``, which then stays.
+        """
         if not update.delivery_status:
             return False
         status = DeliveryStatus(update.delivery_status)
         also: dict[str, Any] = {
             "kaleyra_status": update.status,
             "kaleyra_trace": update.trace,
-            "submitted_at": Coalesce("submitted_at", models.Value(update.received_at)),
         }
+        if not accepted:
+            also["submitted_at"] = Coalesce("submitted_at", models.Value(update.received_at))
         if status == DeliveryStatus.DELIVERED:
             also["delivered_at"] = update.received_at
         return self.move(pk, status, **also)
-
-    def named(self, message_ids: Iterable[str]) -> SendLogQuerySet:
-        """Return the sends that the provider knows by one of these ids."""
-        return self.filter(message_id__in=message_ids)
 
 
 class SendLog(models.Model):
@@ -170,6 +170,10 @@ class StatusUpdateQuerySet(models.QuerySet["StatusUpdate"]):
         """Return the updates whose send is not known yet."""
         return self.filter(send_log__isnull=True)
 
+    def give(self, update: StatusUpdate, send_pk: int) -> None:
+        """Give an update that waits its send."""
+        self.waiting().filter(fingerprint=update.fingerprint).update(send_log=send_pk)
+
     def store(self, update: StatusUpdate) -> None:
         """Insert an update; one that is there already stays as it is."""
         self.bulk_create([update], ignore_conflicts=True)
@@ -223,19 +227,34 @@ class StatusUpdate(models.Model):
         return not self.phone_number or self.phone_number == phone_number.lstrip("+")
 
 
+class Named(NamedTuple):
+    """As much of a send as a callback needs to find it and move it."""
+
+    pk: int
+    message_id: str
+    phone_number: str
+    status: str
+    accepted: bool
+
+
+def named(message_ids: Sequence[str]) -> list[Named]:
+    """Return the sends that the provider knows by one of these ids, at most four."""
+    rows = database.read(
+        "SELECT id, message_id, phone_number, status, submitted_at IS NOT NULL "  # noqa: S608
+        f"FROM kaleyra_otp_sendlog WHERE message_id IN ({database.marks(message_ids)}) LIMIT 4",
+        message_ids,
+    )
+    return [Named(*row) for row in rows]
+
+
 def join(send: SendLog, update: StatusUpdate) -> DeliveryStatus | None:
-    """Give a stored update its send and move the send as it says; returns the status before, if it moved.
+    """Give a waiting update its send and move the send as it says; returns the status before, if it moved.
 
     Takes a send that is named by the update's message id and has its number.
     """
-    using = database.alias()
-    if update.send_log_id is None:
-        StatusUpdate.objects.using(using).waiting().filter(fingerprint=update.fingerprint).update(
-            send_log=send
-        )
-        update.send_log = send
+    StatusUpdate.objects.using(database.alias()).give(update, send.pk)
     previous = DeliveryStatus(send.status)
-    if not SendLog.objects.using(using).apply(send.pk, update):
+    if not SendLog.objects.using(database.alias()).apply(send.pk, update, accepted=send.was_accepted):
         return None
     status = DeliveryStatus(update.delivery_status)
     send.status, send.rank = status, status.rank
@@ -248,7 +267,15 @@ def join(send: SendLog, update: StatusUpdate) -> DeliveryStatus | None:
 
 def join_waiting(send: SendLog) -> list[DeliveryStatus]:
     """Give a send, whose message id was just committed, the updates that came before; returns its moves."""
-    waiting = StatusUpdate.objects.using(database.alias()).waiting()
-    found = waiting.filter(message_id__in=spellings(send.message_id)).order_by("pk")
+    names = spellings(send.message_id)
+    waiting = database.read(
+        "SELECT id FROM kaleyra_otp_statusupdate "  # noqa: S608
+        f"WHERE send_log_id IS NULL AND message_id IN ({database.marks(names)}) ORDER BY id",
+        names,
+    )
+    if not waiting:
+        return []
+    rows = StatusUpdate.objects.using(database.alias())
+    found = rows.filter(pk__in=[pk for (pk,) in waiting]).order_by("pk")
     moves = (join(send, update) for update in found if update.is_about(send.phone_number))
     return [previous for previous in moves if previous is not None]
