@@ -51,7 +51,7 @@ OPERATIONS: dict[str, tuple[Any, dict[int, Any], set[str]]] = {
     "resend": (
         None,
         {200: ChallengeSerializer},
-        _ANY | _SEND | _ONE | _CLOSED | {"max_sends_reached"},
+        _ANY | _SEND | _ONE | _CLOSED | {"max_sends_reached", "invalid", "unsupported_media_type"},
     ),
     "cancel": (None, {204: None}, _ANY | _ONE | (_CLOSED - {"canceled"})),
 }
