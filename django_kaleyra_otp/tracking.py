@@ -99,7 +99,11 @@ def _join(send: Named, update: StatusUpdate) -> None:
     if update.send_log_id is None:
         updates.give(update, send.pk)
     previous = DeliveryStatus(send.status)
-    if not update.delivery_status or DeliveryStatus(update.delivery_status).rank <= previous.rank:
+    if not update.delivery_status or DeliveryStatus(update.delivery_status).rank < previous.rank:
+        return
+    if update.delivery_status == previous:
+        if (update.status, update.trace) != (send.kaleyra_status, send.kaleyra_trace):
+            sends.reword(send.pk, update)
         return
     if sends.apply(send.pk, update, accepted=send.accepted) and signals.delivery_updated.receivers:
         for moved in sends.filter(pk=send.pk):

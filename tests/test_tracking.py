@@ -279,6 +279,19 @@ def test_the_end_depends_on_the_set_alone(send, size):
             assert outcome(send)["status"] == highest
 
 
+def test_of_two_reasons_for_one_status_the_same_one_stays_in_either_order(send):
+    """R-091: the row, and not its status alone, depends on the set of updates."""
+    ends = set()
+    for order in itertools.permutations(["ABSENT-SUB", "HANDSET-ERR", "NET-ERR"]):
+        reset(send)
+        for trace in (*order, order[0]):
+            call(told("UNDELIVERED", status_trace=trace))
+        ends.add(json.dumps(outcome(send), default=str, sort_keys=True))
+
+    assert len(ends) == 1
+    assert json.loads(ends.pop())["kaleyra_trace"] == "NET-ERR"
+
+
 def test_callbacks_in_parallel_end_in_the_same_row(configure, together):
     """R-091, R-102: five SMS, every status three times over, from fifty threads."""
     configure(**NO_LIMITS)

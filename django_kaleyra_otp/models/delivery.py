@@ -93,7 +93,19 @@ class SendLogQuerySet(models.QuerySet["SendLog"]):
             also["submitted_at"] = Coalesce("submitted_at", models.Value(update.received_at))
         if status == DeliveryStatus.DELIVERED:
             also["delivered_at"] = update.received_at
-        return self.move(pk, status, **also)
+        if self.move(pk, status, **also):
+            return True
+        self.reword(pk, update)
+        return False
+
+    def reword(self, pk: int, update: StatusUpdate) -> None:
+        """Of updates of one rank, keep the words that sort last, whichever came first."""
+        later = models.Q(kaleyra_trace__lt=update.trace) | models.Q(
+            kaleyra_trace=update.trace, kaleyra_status__lt=update.status
+        )
+        self.filter(later, pk=pk, status=update.delivery_status).update(
+            kaleyra_status=update.status, kaleyra_trace=update.trace
+        )
 
 
 class SendLog(models.Model):
@@ -234,14 +246,16 @@ class Named(NamedTuple):
     message_id: str
     phone_number: str
     status: str
+    kaleyra_status: str
+    kaleyra_trace: str
     accepted: bool
 
 
 def named(message_ids: Sequence[str]) -> list[Named]:
     """Return the sends that the provider knows by one of these ids, at most four."""
     rows = database.read(
-        "SELECT id, message_id, phone_number, status, submitted_at IS NOT NULL "  # noqa: S608
-        f"FROM kaleyra_otp_sendlog WHERE message_id IN ({database.marks(message_ids)}) LIMIT 4",
+        "SELECT id, message_id, phone_number, status, kaleyra_status, kaleyra_trace, "  # noqa: S608
+        f"submitted_at IS NOT NULL FROM kaleyra_otp_sendlog WHERE message_id IN ({database.marks(message_ids)}) LIMIT 4",
         message_ids,
     )
     return [Named(*row) for row in rows]
