@@ -255,7 +255,8 @@ def named(message_ids: Sequence[str]) -> list[Named]:
     """Return the sends that the provider knows by one of these ids, at most four."""
     rows = database.read(
         "SELECT id, message_id, phone_number, status, kaleyra_status, kaleyra_trace, "  # noqa: S608
-        f"submitted_at IS NOT NULL FROM kaleyra_otp_sendlog WHERE message_id IN ({database.marks(message_ids)}) LIMIT 4",
+        "submitted_at IS NOT NULL FROM kaleyra_otp_sendlog "
+        f"WHERE message_id IN ({database.marks(message_ids)}) LIMIT 4",
         message_ids,
     )
     return [Named(*row) for row in rows]
