@@ -341,6 +341,7 @@ def _commit_start(plan: Plan) -> None:
     with transaction.atomic(using=using):
         limits.charge(plan.buckets, plan.now)
         plan.challenge.save(using=using, force_insert=True)
+        plan.send.pk = None  # a try before may have given it one
         plan.send.save(using=using, force_insert=True)
 
 
@@ -351,6 +352,7 @@ def _commit_resend(plan: Plan) -> None:
         limits.charge(plan.buckets, plan.now)
         if not OTPChallenge.objects.using(using).claim_send(plan.challenge.pk, now=plan.now):
             raise _Overtaken
+        plan.send.pk = None
         plan.send.save(using=using, force_insert=True)
 
 

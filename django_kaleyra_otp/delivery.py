@@ -28,6 +28,7 @@ from django_kaleyra_otp import (
 )
 from django_kaleyra_otp.conf import conf
 from django_kaleyra_otp.exceptions import (
+    DatabaseBusy,
     DeliveryFailed,
     DeliveryUnavailable,
     DeliveryUnknown,
@@ -156,9 +157,13 @@ def deliver(send_log_id: int) -> None:
 def _claimed(send_log_id: int, now: datetime) -> SendLog | None:
     """Return a queued send that is ours from now on, or None where somebody has it."""
     sends = SendLog.objects.using(database.alias())
-    if not sends.claim(send_log_id, now):
+    # read first: were the read refused after the claim, nobody would send it
+    queued = sends.select_related("challenge").filter(pk=send_log_id, status=DeliveryStatus.QUEUED)
+    send = next(iter(queued), None)
+    if send is None or not sends.claim(send_log_id, now):
         return None
-    return sends.select_related("challenge").get(pk=send_log_id)
+    send.status, send.rank, send.claimed_at = DeliveryStatus.SENDING, DeliveryStatus.SENDING.rank, now
+    return send
 
 
 def code_of(challenge: OTPChallenge) -> Secret | None:
@@ -246,6 +251,7 @@ def send_code(
 def _commit(send: SendLog, buckets: Sequence[limits.Bucket], now: datetime) -> None:
     with transaction.atomic(using=database.alias()):
         limits.charge(buckets, now)
+        send.pk = None  # a try before may have given it one
         send.save(using=database.alias(), force_insert=True)
 
 
@@ -272,7 +278,13 @@ def _hand_over(send: SendLog, code: Secret | None, charged: Sequence[Limit] | No
         )
         outcome = handover.hand_over(sms, routing.routes_for(send.phone_number))
     send.latency = round((time.monotonic() - started) * 1000)
-    _write_down(send, outcome, code, charged)
+    try:
+        _write_down(send, outcome, code, charged)
+    except DatabaseBusy:
+        if outcome.status == DeliveryStatus.FAILED:
+            raise
+        # it left: to say that it surely did not would have it sent again; the row stays as it is
+        logger.error("Send %s left, but that could not be written down.", send.pk)
 
 
 def _write_down(send: SendLog, outcome: Outcome, code: Secret, charged: Sequence[Limit] | None) -> None:

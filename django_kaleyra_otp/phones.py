@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass, field
+from typing import Any
 
 import phonenumbers
 from django.conf import settings
+from django.core.exceptions import ObjectDoesNotExist
 from phonenumber_field.phonenumber import PhoneNumber
 from phonenumbers import PhoneNumberType
 
+from django_kaleyra_otp.conf import conf
 from django_kaleyra_otp.exceptions import CountryNotAllowed, InvalidPhoneNumber
 
 #: The kinds that get SMS. Never sent to: premium, shared-cost, toll-free, satellite, fixed lines.
@@ -66,6 +69,19 @@ def parse(text: str | PhoneNumber) -> Number:
     if kind not in SENDABLE:
         raise InvalidPhoneNumber
     return Number(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164), country)
+
+
+def of_user(user: Any) -> str | None:
+    """Return the number (E.164) that a user has at ``USER_PHONE``, or None where none can be read."""
+    value = user
+    for name in conf.USER_PHONE.split("__"):
+        try:
+            value = getattr(value, name, None)
+        except ObjectDoesNotExist:
+            return None
+    if isinstance(value, PhoneNumber):
+        return value.as_e164 if value.is_valid() else None
+    return value or None if isinstance(value, str) else None
 
 
 def mask(e164: str) -> str:

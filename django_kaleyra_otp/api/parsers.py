@@ -28,7 +28,10 @@ class ObjectParser(BaseParser):
         parser_context: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Return the object."""
-        raw = stream.read(MAX_BYTES + 1)
+        try:
+            raw = stream.read(MAX_BYTES + 1)
+        except OSError:
+            raise ParseError(_("The body could not be read.")) from None
         if len(raw) > MAX_BYTES:
             raise ParseError(_("Send at most 4 KiB."))
         try:

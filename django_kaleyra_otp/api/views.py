@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from django_kaleyra_otp import challenges
+from django_kaleyra_otp import challenges, phones
 from django_kaleyra_otp.api import errors
 from django_kaleyra_otp.api.parsers import JSONAlways, ObjectParser
 from django_kaleyra_otp.api.schema import describe
@@ -79,11 +79,21 @@ class ChallengeView(OutsideTransactions, APIView):  # type: ignore[misc]
         rules = conf.purpose(challenge.purpose)
         if rules is None or not rules.api:
             return False
-        return challenge.user_id is None or challenge.user_id == getattr(self.request.user, "pk", None)
+        if challenge.user_id is None:
+            return not challenge.known  # a known caller's belonged to a user, who is gone
+        return challenge.user_id == getattr(self.request.user, "pk", None)
 
 
 class StartView(ChallengeView):
     """Send a code."""
+
+    def is_own(self, user: Any, phone_number: str) -> bool:
+        """Return whether a signed-in caller is counted apart from strangers for this number.
+
+        Not for a number while he has another one: many accounts would be many times the limits.
+        """
+        own = phones.of_user(user)
+        return own is None or own == phones.parse(phone_number).e164
 
     @describe("start")
     def post(self, request: Request) -> Response:
@@ -100,7 +110,7 @@ class StartView(ChallengeView):
             purpose=wanted["purpose"],
             language=wanted.get("language"),
             user=user,
-            known=user is not None,
+            known=user is not None and self.is_own(user, wanted["phone_number"]),
             idempotency_key=request.META.get("HTTP_IDEMPOTENCY_KEY"),
             request=request._request,
         )

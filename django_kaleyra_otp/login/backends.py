@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import router
 from django.http import HttpRequest
 
-from django_kaleyra_otp import challenges
+from django_kaleyra_otp import challenges, phones
 from django_kaleyra_otp.conf import conf
 from django_kaleyra_otp.exceptions import InvalidToken
 
@@ -39,7 +39,10 @@ class PhoneBackend(ModelBackend):
             challenge = challenges.redeem(otp_token, purpose=self.purpose, bind=otp_bind)
         except InvalidToken:
             return None
-        return self.find(challenge.phone_number)
+        user = self.find(challenge.phone_number)
+        if user is not None and challenge.user_id not in (None, user.pk):
+            return None  # somebody else asked for this code, and his guesses were counted apart
+        return user
 
     async def aauthenticate(  # type: ignore[override]
         self, request: HttpRequest | None, otp_token: str | None = None, otp_bind: Any = None
@@ -57,7 +60,12 @@ class PhoneBackend(ModelBackend):
         having = model._default_manager.using(router.db_for_write(model)).filter(
             **{conf.USER_PHONE: phone_number}
         )
-        users = [user for user in having.distinct() if self.user_can_authenticate(user)]
+        # MariaDB's collations find other spellings, too
+        users = [
+            user
+            for user in having.distinct()
+            if self.user_can_authenticate(user) and phones.of_user(user) in (None, phone_number)
+        ]
         if len(users) != 1 or not self.allows(users[0]):
             return None
         if phone_number in conf.TEST_NUMBERS and is_staff(users[0]):
@@ -75,8 +83,9 @@ def is_staff(user: Any) -> bool:
 
 
 def find_user(phone_number: str) -> Any:
-    """Return the user whom some PhoneBackend of the project would sign in with a number, or None.
+    """Return the user whom the project's PhoneBackend would sign in with a number, or None.
 
+    Where there are several, it is the first: that one uses up the token.
     Raises ImproperlyConfigured where ``AUTHENTICATION_BACKENDS`` has no PhoneBackend.
     """
     backends = [backend for backend in get_backends() if isinstance(backend, PhoneBackend)]
@@ -85,4 +94,4 @@ def find_user(phone_number: str) -> Any:
             "AUTHENTICATION_BACKENDS has no django_kaleyra_otp.login.backends.PhoneBackend, "
             "nor a class made from it: nobody can sign in by number."
         )
-    return next((user for backend in backends if (user := backend.find(phone_number))), None)
+    return backends[0].find(phone_number)

@@ -24,7 +24,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 
-from django_kaleyra_otp import challenges, guard
+from django_kaleyra_otp import challenges
 from django_kaleyra_otp.conf import conf
 from django_kaleyra_otp.exceptions import (
     AlreadyVerified,
@@ -202,13 +202,14 @@ class CodeStepView(OutsideTransactions, RedirectURLMixin, View):
         if decoys.is_one(challenge, pending.tie):
             decoys.resend(challenge, bind=pending.bind, request=self.request)
             return
-        guard.admit_sending()  # refused here, it is refused to decoys too; what fails after it, fails unseen
         try:
             challenges.resend(challenge.pk, request=self.request)
         except DatabaseBusy:
             raise
         except DeliveryFailed:
-            return
+            # refused before it was charged, it is refused to decoys too; what fails after it, fails unseen
+            if challenges.look(challenge.pk).sends == challenge.sends:
+                raise
 
     def to_code_page(self, pending: Pending, notice: str) -> HttpResponse:
         """Remember what the request came to, and send the browser to the page that tells."""

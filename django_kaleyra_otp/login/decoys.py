@@ -30,6 +30,7 @@ from django_kaleyra_otp import (
 )
 from django_kaleyra_otp.conf import conf
 from django_kaleyra_otp.exceptions import Expired, Invalid, NotFound
+from django_kaleyra_otp.login.pending import idempotency_key
 from django_kaleyra_otp.models import OTPChallenge, SendLog, database
 from django_kaleyra_otp.plans import Plan
 from django_kaleyra_otp.shapes import Purpose
@@ -46,7 +47,7 @@ def start(
     """
     rules, number, now = _rules(purpose), phones.parse(phone_number), timezone.now()
     ip = client_ip.of(request)
-    digest = lookup.idempotency_digest(tie, None, ip)
+    digest = lookup.idempotency_digest(idempotency_key(tie), None, ip)
     if digest:
         lookup.earlier(digest, number, purpose, now)
     plan = plans.for_start(
@@ -143,8 +144,10 @@ def _commit_resend(plan: Plan) -> None:
 def _write_and_take_back(send: SendLog) -> None:
     using = database.alias()
     with transaction.atomic(using=using):
+        send.pk = None
         send.save(using=using, force_insert=True)
         transaction.set_rollback(True, using=using)
+    send.pk = -send.pk  # no row ever has it; the id itself, SQLite gives away again
 
 
 def _seem_to_leave(send: SendLog) -> None:

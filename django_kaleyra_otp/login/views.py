@@ -20,7 +20,7 @@ from django_kaleyra_otp.exceptions import (
 from django_kaleyra_otp.login import backends, decoys
 from django_kaleyra_otp.login.code_step import CodeStepView, explain
 from django_kaleyra_otp.login.forms import PhoneNumberForm
-from django_kaleyra_otp.login.pending import Pending, new_tie
+from django_kaleyra_otp.login.pending import Pending, idempotency_key, new_tie
 from django_kaleyra_otp.models import OTPChallenge
 
 
@@ -102,7 +102,7 @@ class PhoneLoginView(CodeStepView):
                 purpose=self.purpose,
                 bind=bind,
                 language=get_language(),
-                idempotency_key=tie,
+                idempotency_key=idempotency_key(tie),
                 request=self.request,
             )
 
