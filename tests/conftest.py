@@ -101,14 +101,14 @@ def user(db, django_user_model):
     return django_user_model.objects.create_user("asha", password="a password", phone_number=NUMBER)
 
 
-MOST_THREADS = 50  # a PostgreSQL server has 100 connections as it comes
+MOST_THREADS = 40  # a PostgreSQL server has 100 connections as it comes, and two workers may race at once
 
 
 @pytest.fixture
 def together(transactional_db) -> Callable[[int, Callable[[int], T]], list[T]]:
-    """``together(n, call)``: ``call(0)`` to ``call(n - 1)`` from up to 50 threads, released at one moment.
+    """``together(n, call)``: ``call(0)`` to ``call(n - 1)`` from up to 40 threads, released at one moment.
 
-    Each thread has its own connection; beyond 50, a thread makes several calls in a row.
+    Each thread has its own connection; beyond 40, a thread makes several calls in a row.
     """
 
     def run(n: int, call: Callable[[int], T]) -> list[T]:
