@@ -58,7 +58,8 @@ def machine() -> str:
         platform.machine(),
     )
     with connection.cursor() as cursor:
-        cursor.execute("SELECT sqlite_version()" if connection.vendor == "sqlite" else "SELECT version()")
+        ask = {"sqlite": "SELECT sqlite_version()", "postgresql": "SHOW server_version"}
+        cursor.execute(ask.get(connection.vendor, "SELECT version()"))
         version = str(cursor.fetchone()[0])
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("Django", "djangorestframework"))
     return (
@@ -85,7 +86,8 @@ def measure(options: argparse.Namespace) -> int:
     print(
         "CPU: ms of this process a request, WSGI call to closed response, in-process"
         f"{', database included' if connection.vendor == 'sqlite' else ', database server not included'}; "
-        "ratio: median of rounds (quartiles)\n"
+        "ratio: median of rounds (quartiles)\nBudgets are PostgreSQL's; "
+        "elsewhere the database's own work weighs otherwise.\n"
     )
     print(
         f"{'':20}{'ratio':>7} {'quartiles':13}{'budget':>7}    {'ours':>7}{'floor':>7}   "

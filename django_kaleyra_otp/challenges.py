@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, ParamSpec, TypeVar
 
 from asgiref.sync import sync_to_async
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
@@ -77,10 +77,6 @@ class VerifyResult:
     token: str | None = field(default=None, repr=False)
 
 
-class _Overtaken(Exception):
-    """Another call changed the challenge first; raised inside the transaction that it undoes."""
-
-
 def start(
     phone_number: str,
     *,
@@ -128,7 +124,7 @@ def start(
         request=request,
     )
     try:
-        _commit_start(plan)
+        plans.commit_start(plan)
     except (limits.Full, IntegrityError) as error:
         refused = error
     else:
@@ -175,10 +171,10 @@ def resend(
     number = Number(challenge.phone_number, newest.country)
     plan = plans.for_resend(challenge, number, rules, rendered, now, ip=_ip(ip, request), request=request)
     try:
-        _commit_resend(plan)
+        plans.commit_resend(plan)
     except limits.Full as full:
         refused = full
-    except _Overtaken:
+    except plans.Overtaken:
         _raise_unless_open(look(challenge_id), now)
         raise MaxSendsReached from None
     else:
@@ -333,27 +329,6 @@ def redeem(token: str, *, purpose: str, bind: Any = None, max_age: int = 300) ->
         raise InvalidToken
     challenge.redeemed_at = now
     return challenge
-
-
-@database.retried
-def _commit_start(plan: Plan) -> None:
-    using = database.alias()
-    with transaction.atomic(using=using):
-        limits.charge(plan.buckets, plan.now)
-        plan.challenge.save(using=using, force_insert=True)
-        plan.send.pk = None  # a try before may have given it one
-        plan.send.save(using=using, force_insert=True)
-
-
-@database.retried
-def _commit_resend(plan: Plan) -> None:
-    using = database.alias()
-    with transaction.atomic(using=using):
-        limits.charge(plan.buckets, plan.now)
-        if not OTPChallenge.objects.using(using).claim_send(plan.challenge.pk, now=plan.now):
-            raise _Overtaken
-        plan.send.pk = None
-        plan.send.save(using=using, force_insert=True)
 
 
 def _leave(plan: Plan) -> None:

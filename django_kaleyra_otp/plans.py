@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import transaction
 from django.http import HttpRequest
 
 from django_kaleyra_otp import codes, delivery, guard, limits, messages
@@ -14,7 +15,7 @@ from django_kaleyra_otp.conf import conf
 from django_kaleyra_otp.guard import Past
 from django_kaleyra_otp.limits import Bucket
 from django_kaleyra_otp.messages import Rendered
-from django_kaleyra_otp.models import OTPChallenge, SendLog
+from django_kaleyra_otp.models import OTPChallenge, SendLog, database
 from django_kaleyra_otp.phones import Number
 from django_kaleyra_otp.shapes import Purpose
 
@@ -27,6 +28,10 @@ class Plan:
     send: SendLog
     buckets: Sequence[Bucket]
     now: datetime
+
+
+class Overtaken(Exception):
+    """Another call changed the challenge first; raised inside the transaction that it undoes."""
 
 
 def for_start(
@@ -130,3 +135,30 @@ def _plan(
     inline = delivery.leaves_inline()
     send = delivery.new_send(number, rendered, now, challenge=challenge, inline=inline)
     return Plan(challenge, send, buckets, now)
+
+
+def save(send: SendLog) -> None:
+    """Insert the row of an SMS."""
+    send.pk = None  # a try before may have given it one
+    send.save(using=database.alias(), force_insert=True)
+
+
+@database.retried
+def commit_start(plan: Plan, save_send: Callable[[SendLog], None] = save) -> None:
+    """Charge and insert a new challenge and its SMS, all or nothing; raises limits.Full."""
+    using = database.alias()
+    with transaction.atomic(using=using):
+        limits.charge(plan.buckets, plan.now)
+        plan.challenge.save(using=using, force_insert=True)
+        save_send(plan.send)
+
+
+@database.retried
+def commit_resend(plan: Plan, save_send: Callable[[SendLog], None] = save) -> None:
+    """Charge and insert one more SMS, all or nothing; raises limits.Full, and Overtaken."""
+    using = database.alias()
+    with transaction.atomic(using=using):
+        limits.charge(plan.buckets, plan.now)
+        if not OTPChallenge.objects.using(using).claim_send(plan.challenge.pk, now=plan.now):
+            raise Overtaken
+        save_send(plan.send)

@@ -248,6 +248,7 @@ def read_sent(answer: Answer) -> Sent:
 
 
 def read_statuses(answer: Answer) -> list[PulledStatus]:
+    """Return the statuses that an answer tells; rows without an id or a status are left out."""
     found: list[PulledStatus] = []
     for row in rows_of(answer):
         message_id = (
@@ -261,11 +262,13 @@ def read_statuses(answer: Answer) -> list[PulledStatus]:
 
 
 def read_identifiers(answer: Answer) -> list[str]:
+    """Return the sender ids that an answer lists."""
     names = (text.word(row.get("identifier"))[:64] for row in rows_of(answer))
     return [name for name in names if name]
 
 
 def read_profiles(answer: Answer) -> list[CallbackProfile]:
+    """Return the callback profiles that an answer lists; rows without an id are left out."""
     profiles: list[CallbackProfile] = []
     for row in rows_of(answer):
         status = text.word(row.get("status"))
@@ -285,6 +288,7 @@ def read_profiles(answer: Answer) -> list[CallbackProfile]:
 
 
 def read_profile(answer: Answer) -> CallbackProfile:
+    """Return the one callback profile of an answer; raises AnswerLost where it tells none."""
     profiles = read_profiles(answer)
     if not profiles:
         answer.lose("No profile was told.")

@@ -123,6 +123,7 @@ def read_fields(body: bytes, content_type: str) -> Mapping[str, object]:
 
 
 def alike(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return pairs as a dict, keys in lower case with ``_`` for ``-``; raises ValueError for too many."""
     if len(pairs) > MOST_KEYS:
         raise ValueError("The object has too many keys.")
     return {key.lower().replace("-", "_"): value for key, value in pairs}
@@ -132,6 +133,7 @@ DECODER = json.JSONDecoder(object_pairs_hook=alike)
 
 
 def read_json(said: str) -> Mapping[str, object]:
+    """Return the one object of a JSON document; raises ValueError where it is none, or too deep."""
     document = DECODER.decode(said)
     if said.count("{") + said.count("[") > 1:
         hold_bounds(document)

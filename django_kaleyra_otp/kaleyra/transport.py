@@ -47,6 +47,8 @@ class Reader(io.RawIOBase):
 
 
 class Response(http.client.HTTPResponse):
+    """An answer whose every byte, status line and headers too, is read within the time left."""
+
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         self.fp = io.BufferedReader(Reader(self.fp.detach(), sock))
@@ -79,18 +81,24 @@ class PlainConnection(urllib3.connection.HTTPConnection):
 
 
 class TLSConnection(PlainConnection, urllib3.connection.HTTPSConnection):
-    pass
+    """The same over TLS."""
 
 
 class PlainPool(urllib3.connectionpool.HTTPConnectionPool):
+    """Kept connections to one host without TLS: the simulator's."""
+
     ConnectionCls = PlainConnection
 
 
 class TLSPool(urllib3.connectionpool.HTTPSConnectionPool):
+    """Kept connections to one host over TLS."""
+
     ConnectionCls = TLSConnection
 
 
 class Adapter(requests.adapters.HTTPAdapter):
+    """requests' own way out, over the pools above."""
+
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": PlainPool, "https": TLSPool}

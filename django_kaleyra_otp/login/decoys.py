@@ -32,7 +32,6 @@ from django_kaleyra_otp.conf import conf
 from django_kaleyra_otp.exceptions import Expired, Invalid, NotFound
 from django_kaleyra_otp.login.pending import idempotency_key
 from django_kaleyra_otp.models import OTPChallenge, SendLog, database
-from django_kaleyra_otp.plans import Plan
 from django_kaleyra_otp.shapes import Purpose
 from django_kaleyra_otp.types import Secret
 
@@ -65,7 +64,7 @@ def start(
     key = codes.keys()[0]
     plan.challenge.bind_digest = codes.digest_bind(_other(tie), key)
     try:
-        _commit_start(plan)
+        plans.commit_start(plan, _write_and_take_back)
     except limits.Full as full:
         refused = full
     else:
@@ -93,9 +92,11 @@ def resend(challenge: OTPChallenge, *, bind: Any, request: HttpRequest) -> None:
     )
     plan = plans.for_resend(challenge, number, rules, rendered, now, ip=ip, request=request)
     try:
-        _commit_resend(plan)
+        plans.commit_resend(plan, _write_and_take_back)
     except limits.Full as full:
         refused = full
+    except plans.Overtaken:
+        raise Expired from None
     else:
         _seem_to_leave(plan.send)
         return
@@ -122,30 +123,10 @@ def _rules(purpose: str) -> Purpose:
     return rules
 
 
-@database.retried
-def _commit_start(plan: Plan) -> None:
-    using = database.alias()
-    with transaction.atomic(using=using):
-        limits.charge(plan.buckets, plan.now)
-        plan.challenge.save(using=using, force_insert=True)
-        _write_and_take_back(plan.send)
-
-
-@database.retried
-def _commit_resend(plan: Plan) -> None:
-    using = database.alias()
-    with transaction.atomic(using=using):
-        limits.charge(plan.buckets, plan.now)
-        if not OTPChallenge.objects.using(using).claim_send(plan.challenge.pk, now=plan.now):
-            raise Expired
-        _write_and_take_back(plan.send)
-
-
 def _write_and_take_back(send: SendLog) -> None:
     using = database.alias()
     with transaction.atomic(using=using):
-        send.pk = None
-        send.save(using=using, force_insert=True)
+        plans.save(send)
         transaction.set_rollback(True, using=using)
     send.pk = -send.pk  # no row ever has it; the id itself, SQLite gives away again
 
