@@ -166,12 +166,15 @@ def _claimed(send_log_id: int, now: datetime) -> SendLog | None:
     return send
 
 
-def code_of(challenge: OTPChallenge) -> Secret | None:
-    """Return a challenge's code, or None where its key was taken out of the settings."""
+def code_of(challenge: OTPChallenge, key: Secret | None = None) -> Secret | None:
+    """Return a challenge's code, or None where its key was taken out of the settings.
+
+    Takes the key where it was looked up already.
+    """
     test_number = conf.TEST_NUMBERS.get(challenge.phone_number)
     if test_number:
         return test_number.code
-    key = codes.key_named(challenge.key_fingerprint)
+    key = key or codes.key_named(challenge.key_fingerprint)
     if key is None:
         return None
     return codes.derive(

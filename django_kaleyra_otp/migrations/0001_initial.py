@@ -174,7 +174,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='statusupdate',
-            index=models.Index(fields=['message_id'], name='kaleyra_otp_update_message'),
+            index=models.Index(fields=['message_id', 'send_log'], name='kaleyra_otp_update_message'),
         ),
         migrations.AddIndex(
             model_name='statusupdate',

@@ -227,7 +227,7 @@ class StatusUpdate(models.Model):
         verbose_name_plural = _("status updates")
         indexes = [
             models.Index(fields=["send_log", "id"], name="kaleyra_otp_update_send"),
-            models.Index(fields=["message_id"], name="kaleyra_otp_update_message"),
+            models.Index(fields=["message_id", "send_log"], name="kaleyra_otp_update_message"),
             models.Index(fields=["received_at"], name="kaleyra_otp_update_received"),
         ]
 
@@ -285,7 +285,7 @@ def join_waiting(send: SendLog) -> list[DeliveryStatus]:
     names = spellings(send.message_id)
     waiting = database.read(
         "SELECT id FROM kaleyra_otp_statusupdate "  # noqa: S608
-        f"WHERE send_log_id IS NULL AND message_id IN ({database.marks(names)}) ORDER BY id",
+        f"WHERE send_log_id IS NULL AND message_id IN ({database.marks(names)})",
         names,
     )
     if not waiting:
