@@ -297,17 +297,16 @@ def _write_down(send: SendLog, outcome: Outcome, code: Secret, charged: Sequence
     if isinstance(error, DeliveryFailed):
         _fail(send, error, code, charged)
         raise error
-    now = timezone.now()
     if error is not None:
         send.message_id = error.message_id[:MAX_ID]
         _note(send, error, code)
-        _save_move(send, DeliveryStatus.UNKNOWN, now)
+        _save_move(send, DeliveryStatus.UNKNOWN)
         logger.warning("Send %s: the answer was lost; it is not sent again.", send.pk)
     else:
         send.message_id = outcome.receipt.message_id[:MAX_ID]
         send.http_status = outcome.receipt.http_status
-        send.submitted_at = now
-        _save_move(send, DeliveryStatus.SUBMITTED, now)
+        send.submitted_at = timezone.now()
+        _save_move(send, DeliveryStatus.SUBMITTED)
         signals.sms_submitted.send_robust(SendLog, send=send)
     if send.message_id:
         for previous in join_waiting(send):
@@ -322,10 +321,9 @@ def _fail(
 ) -> None:
     """Close a send that surely was not accepted, and give its money back to the limits."""
     _note(send, error, code)
-    _save_move(send, DeliveryStatus.FAILED, timezone.now())
-    challenge = send.challenge
-    rules = conf.purpose(challenge.purpose) if challenge else None
+    _save_move(send, DeliveryStatus.FAILED)
     if charged is None:
+        rules = conf.purpose(send.challenge.purpose) if send.challenge else None
         charged = rules.limits if rules else conf.LIMITS
     buckets = limits.buckets_for(
         Number(send.phone_number, send.country),
@@ -360,7 +358,7 @@ def _without(code: Secret | None, text: str) -> str:
 
 
 @database.retried
-def _save_move(send: SendLog, status: DeliveryStatus, now: datetime) -> None:
+def _save_move(send: SendLog, status: DeliveryStatus) -> None:
     """Write what the answer told, and move the row forward, never back."""
     told = {"route": send.route, "sender": send.sender}
     for name in ANSWERED:

@@ -103,10 +103,10 @@ def read_body(request: HttpRequest) -> bytes:
     return _read(request.read)
 
 
-def _read(read: object) -> bytes:
+def _read(read: Callable[[int], bytes]) -> bytes:
     found = b""
     while len(found) <= MAX_BYTES:
-        part = read(MAX_BYTES + 1 - len(found))  # type: ignore[operator]
+        part = read(MAX_BYTES + 1 - len(found))
         if not part:
             break
         found += part

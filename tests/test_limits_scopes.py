@@ -63,7 +63,7 @@ def test_a_full_bucket_stops_nobody_else(db, configure, scope, first, second):
     configure(**only(scope, "1/d"))
     challenges.start(**first)
 
-    challenges.start(**second)
+    assert challenges.start(**second).newest_send.status == "submitted"
 
 
 def test_the_default_limits_of_a_number_are_those_of_the_docs(db):

@@ -235,8 +235,9 @@ def test_a_default_passes_its_own_test_and_has_a_line_of_docs(key):
 
 @pytest.mark.parametrize(("key", "value"), pairs(RIGHT))
 def test_a_right_value_is_taken(key, value):
+    assert known()[key].complaint(value) == ""
     with override_settings(KALEYRA_OTP={key: value}):
-        getattr(conf, key)
+        assert type(getattr(conf, key)) is type(known()[key].parse(value))
 
 
 @pytest.mark.parametrize(("key", "value"), pairs(WRONG))

@@ -169,11 +169,6 @@ class SendLog(models.Model):
         """Whether the provider took the SMS, as far as is known."""
         return self.submitted_at is not None
 
-    @property
-    def seconds_to_handset(self) -> float | None:
-        """Seconds from our row to the report that it arrived, or None."""
-        return (self.delivered_at - self.created_at).total_seconds() if self.delivered_at else None
-
 
 class StatusUpdateQuerySet(models.QuerySet["StatusUpdate"]):
     """Updates that wait for their send, and those that have it."""
