@@ -8,6 +8,8 @@ import os
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import django
+
 from django_kaleyra_otp import simulator
 
 BASE_DIR = Path(__file__).resolve().parent
@@ -41,6 +43,17 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
+if django.VERSION >= (6, 0):  # the pages hold nothing inline, so the strictest policy fits them
+    MIDDLEWARE.append("django.middleware.csp.ContentSecurityPolicyMiddleware")
+    SECURE_CSP = {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'"],
+        "form-action": ["'self'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+    }
 ROOT_URLCONF = "urls"
 WSGI_APPLICATION = "wsgi.application"
 ASGI_APPLICATION = "asgi.application"
@@ -119,14 +132,28 @@ KALEYRA_OTP = {
     "WEBHOOK_SECRET": simulator.CALLBACK_SECRET,
     "ALLOWED_COUNTRIES": ["IN", "AE", "GB", "SG"],
     "SERVICE_NAME": "Kirana",
+    "PURPOSES": {"payment": {"CODE_TTL": 180}},
     "MESSAGES": [
+        {
+            "purpose": "payment",
+            "BODY": "{code} pays {amount} to {payee}. Kirana never asks you for this code.",
+            "TEMPLATE_ID": "1007160000000000002",
+        },
         {
             "BODY": "{code} is your Kirana code, good for {minutes} minutes. Do not share it with anyone.",
             "TEMPLATE_ID": "1007160000000000001",  # India: what the DLT portal gave to this text
-        }
+        },
     ],
     "NUM_PROXIES": 0,
 }
+
+if "BROKER_URL" in os.environ:  # make demo-distributed
+    KALEYRA_OTP["DISPATCH"] = "celery"
+    CELERY_BROKER_URL = os.environ["BROKER_URL"]
+    CELERY_TASK_DEFAULT_QUEUE = os.environ.get("QUEUE_NAME", "kirana")
+
+# The text for a payment has three variables: the code, the amount, the payee. Have yours registered so.
+SILENCED_SYSTEM_CHECKS = ["kaleyra_otp.W004"]
 
 REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}
 SPECTACULAR_SETTINGS = {

@@ -177,6 +177,14 @@ def test_with_a_queue_a_decoy_takes_the_same_statements(user, configure):
     assert statements(UNKNOWN) == statements(NUMBER)
 
 
+@pytest.mark.parametrize("visit", VISITS)
+def test_with_a_queue_every_byte_of_a_decoy_is_the_same(visit, user, configure):
+    """R-032."""
+    configure(DISPATCH="tests.test_login_decoys.enqueue")
+
+    assert Record(UNKNOWN).do(*VISITS[visit]).seen == Record(NUMBER).do(*VISITS[visit]).seen
+
+
 def test_a_queue_is_given_an_id_for_a_decoy_too_and_its_worker_sends_nothing(user, configure, outbox):
     """R-032."""
     configure(DISPATCH="tests.test_login_decoys.enqueue")

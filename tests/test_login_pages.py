@@ -1,6 +1,7 @@
 """How the sign-in pages are made, and what stands around them."""
 
 import re
+from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
@@ -11,8 +12,9 @@ from django.test import Client
 from django.urls import resolve
 from django.utils import translation
 
+import django_kaleyra_otp
 from django_kaleyra_otp.login.forms import CodeForm, PhoneNumberForm
-from django_kaleyra_otp.login.views import PhoneLoginView
+from django_kaleyra_otp.login.views import PhoneLoginView, StepUpView, TwoStepLoginView
 from tests.conftest import NUMBER, code_in, wrong
 from tests.visitor import (
     CODE_URL,
@@ -117,14 +119,26 @@ def test_the_text_message_speaks_the_language_of_the_page(visitor, configure, ou
     assert "कोड" in outbox[0].body
 
 
-def test_each_block_of_the_templates_can_be_replaced():
-    blocks = {"base": set(), "phone_number": set(), "code": set()}
-    for name, found in blocks.items():
-        source = get_template(f"kaleyra_otp/login/{name}.html").template.source
+TEMPLATES = sorted(
+    path.name
+    for path in Path(django_kaleyra_otp.__file__).parent.glob("templates/kaleyra_otp/login/*.html")
+    if path.name not in ("field.html", "details.html")
+)
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_each_block_of_the_templates_is_documented(name):
+    documented, template = set(), name
+    while template:
+        source = get_template(f"kaleyra_otp/login/{template}").template.source
         comment = source.partition("{% comment %}")[2].partition("{% endcomment %}")[0]
-        found |= set(re.findall(r"{% block (\w+) %}", source))
-        documented = set(re.findall(r"^  (\w+)  ", comment, re.MULTILINE))
-        assert found - {"title", "heading", "content"} <= documented, name
+        documented |= set(re.findall(r"^  (\w+)  ", comment, re.MULTILINE))
+        parent = re.match(r'{% extends "kaleyra_otp/login/(\w+\.html)" %}', source)
+        template = parent[1] if parent else None
+
+    own = get_template(f"kaleyra_otp/login/{name}").template.source
+    assert set(re.findall(r"{% block (\w+) %}", own)) <= documented
+    assert "Context:" in own or "context are those of" in own or name == "base.html"
 
 
 def test_forms_may_be_used_alone(user):
@@ -159,7 +173,7 @@ class OurLoginView(PhoneLoginView):
 
 def test_the_pages_are_outside_every_transaction_of_the_request():
     """R-013."""
-    for view in (resolve(URL).func, OurLoginView.as_view()):
+    for view in (resolve(URL).func, OurLoginView.as_view(), TwoStepLoginView.as_view(), StepUpView.as_view()):
         assert view._non_atomic_requests == set(django_settings.DATABASES)
 
 

@@ -81,6 +81,11 @@ def unmarked(content):
     return re.sub(rb'data-seconds="\d+"|\d+ seconds?', b"", TOKEN.sub(b"", content))
 
 
+def attributes(cookie):
+    """Return a cookie without its value, and without the moment at which it ends."""
+    return {name: value for name, value in cookie.items() if name != "expires"}
+
+
 class Record:
     """All that one visitor can tell of his answers, the number and its mask taken out."""
 
@@ -106,7 +111,7 @@ class Record:
                 "status": answer.status_code,
                 "headers": headers,
                 "page": content.replace(self.number.encode(), b""),
-                "cookies": sorted(answer.cookies),
+                "cookies": {name: attributes(cookie) for name, cookie in sorted(answer.cookies.items())},
                 "session": sorted(session.keys()),
                 "kept": {name: len(value) for name, value in kept.items() if isinstance(value, str)},
                 "notice": kept.get("notice"),

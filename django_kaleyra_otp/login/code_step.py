@@ -7,18 +7,18 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.contrib.auth import authenticate, login
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import RedirectURLMixin
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.http import escape_leading_slashes
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views import View
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
@@ -36,6 +36,7 @@ from django_kaleyra_otp.exceptions import (
     DeliveryUnavailable,
     Expired,
     Invalid,
+    InvalidToken,
     KaleyraOTPError,
     MaxAttemptsReached,
     MaxFailuresReached,
@@ -45,9 +46,9 @@ from django_kaleyra_otp.exceptions import (
     RateLimited,
     Refused,
 )
-from django_kaleyra_otp.login import decoys
+from django_kaleyra_otp.login import device
 from django_kaleyra_otp.login.forms import CodeForm
-from django_kaleyra_otp.login.pending import Pending
+from django_kaleyra_otp.login.pending import TIE, Pending, idempotency_key
 from django_kaleyra_otp.models import ChallengeStatus, OTPChallenge
 from django_kaleyra_otp.transactions import OutsideTransactions
 
@@ -58,6 +59,7 @@ _SENTENCES = {
     for kind in (
         Cooldown,
         CountryNotAllowed,
+        DeliveryFailed,
         DeliveryUnavailable,
         Invalid,
         MaxFailuresReached,
@@ -83,14 +85,21 @@ class CodeStepView(OutsideTransactions, RedirectURLMixin, View):
     """
 
     purpose = "login"
+    pending_class: type[Pending] = Pending
     code_form_class = CodeForm
     code_template_name = "kaleyra_otp/login/code.html"
+    device_cookie_name = "kaleyra_otp_device"
+    device_cookie_age: int | None = 90 * 24 * 60 * 60
     http_method_names = ["get", "head", "post", "options"]
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Answer, unless a subclass turns the request away."""
+        return self.turn_away() or super().dispatch(request, *args, **kwargs)
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Show a page; sends nothing."""
         if request.GET.get("step") != "code":
-            return self.show_first_page(Pending.load(request.session))
+            return self.show_first_page(self.load_pending())
         pending, challenge = self.under_way()
         if pending is None or challenge is None:
             return self.begin_anew(pending)
@@ -121,9 +130,31 @@ class CodeStepView(OutsideTransactions, RedirectURLMixin, View):
         """Start another challenge for who waits for the code of one that is no longer good."""
         raise NotImplementedError
 
-    def refuse(self) -> HttpResponse:
-        """Answer a right code that signs nobody in, for what it was right for has changed meanwhile."""
+    def succeed(self, pending: Any, challenge: OTPChallenge, token: str) -> HttpResponse:
+        """Answer the right code; ``token`` is the proof of it, which ``challenges.redeem`` takes."""
         raise NotImplementedError
+
+    def turn_away(self) -> HttpResponse | None:
+        """Return the answer to who may see none of the pages, or None."""
+        return None
+
+    # Where the state of the session is kept
+
+    def load_pending(self) -> Any:
+        """Return the ``pending_class`` that is under way in this session, or None."""
+        return self.pending_class.load(self.request.session)
+
+    def keep(self, pending: Pending) -> None:
+        """Keep what is under way."""
+        pending.save(self.request.session)
+
+    def forget(self) -> None:
+        """Forget what is under way."""
+        self.pending_class.drop(self.request.session)
+
+    def bind_of(self, tie: str) -> dict[str, str]:
+        """Return what a challenge is bound to; a decoy is bound to something else."""
+        return {TIE: tie}
 
     # Addresses
 
@@ -132,8 +163,8 @@ class CodeStepView(OutsideTransactions, RedirectURLMixin, View):
         query = f"?{urlencode({self.redirect_field_name: next_url})}" if next_url else ""
         return escape_leading_slashes(self.request.path) + query
 
-    def code_url(self) -> str:
-        """Return the address of the page that asks for the code."""
+    def code_url(self, pending: Pending) -> str:
+        """Return the address of the page that asks for the code which ``pending`` waits for."""
         return f"{escape_leading_slashes(self.request.path)}?step=code"
 
     def get_default_redirect_url(self) -> str:
@@ -142,15 +173,41 @@ class CodeStepView(OutsideTransactions, RedirectURLMixin, View):
 
     # The code
 
-    def under_way(self) -> tuple[Pending | None, OTPChallenge | None]:
+    def under_way(self) -> tuple[Any, OTPChallenge | None]:
         """Return what this session waits for, and the challenge's row as it stands."""
-        pending = Pending.load(self.request.session)
+        pending = self.load_pending()
         return pending, pending.challenge() if pending else None
 
     def begin_anew(self, pending: Pending | None) -> HttpResponse:
         """Send who waits for no code, or for one whose row is gone, to the first page."""
-        Pending.drop(self.request.session)
+        self.forget()
         return HttpResponseRedirect(self.first_url(pending.next if pending else ""))
+
+    def start_challenge(
+        self, phone_number: str, tie: str, *, user: Any = None, known: bool = False
+    ) -> OTPChallenge:
+        """Start a challenge whose SMS leaves. A send that fails raises nothing: its row tells.
+
+        Raises what ``challenges.start`` raises before it sends.
+        """
+
+        def start() -> OTPChallenge:
+            return challenges.start(
+                phone_number,
+                purpose=self.purpose,
+                user=user,
+                known=known,
+                bind=self.bind_of(tie),
+                language=get_language(),
+                idempotency_key=idempotency_key(tie),
+                request=self.request,
+            )
+
+        try:
+            return start()
+        except DeliveryFailed:
+            # a send that failed left its challenge, which the same key finds; what was refused is so again
+            return start()
 
     def take_code(self, pending: Pending, challenge: OTPChallenge) -> HttpResponse:
         """Spend an attempt on the code, and sign in who gave the right one."""
@@ -159,23 +216,14 @@ class CodeStepView(OutsideTransactions, RedirectURLMixin, View):
             return self.show_code_page(pending, challenge, form)
         try:
             result = challenges.verify(
-                challenge.pk, form.cleaned_data["code"], purpose=self.purpose, bind=pending.bind
+                challenge.pk, form.cleaned_data["code"], purpose=self.purpose, bind=self.bind_of(pending.tie)
             )
             if result.ok:
-                return self.sign_in(pending, result.token)
+                return self.succeed(pending, challenge, result.token or "")
         except DatabaseBusy as busy:
             form.add_error(None, str(busy.detail))
             return self.show_code_page(pending, challenge, form)
         return self.to_code_page(pending, WRONG if result.error == WRONG else "")
-
-    def sign_in(self, pending: Pending, token: str | None) -> HttpResponse:
-        """Redeem the proof and open a session for its user."""
-        user = authenticate(self.request, otp_token=token, otp_bind=pending.bind)
-        Pending.drop(self.request.session)
-        if user is None:
-            return self.refuse()
-        login(self.request, user)
-        return HttpResponseRedirect(pending.next or self.get_default_redirect_url())
 
     def take_resend(self, pending: Pending, challenge: OTPChallenge) -> HttpResponse:
         """Send the code again; a new one where this one can be sent or given no more."""
@@ -191,31 +239,41 @@ class CodeStepView(OutsideTransactions, RedirectURLMixin, View):
         except KaleyraOTPError as refusal:
             if isinstance(refusal, RateLimited) and refusal.retry_after:
                 pending.wait(refusal.retry_after)
+            elif refusal.code == DeliveryFailed.code:
+                pending.wait(conf.RESEND_COOLDOWN)  # it was charged
             return self.to_code_page(pending, refusal.code)
         return self.to_code_page(pending, RESENT)
 
     def resend(self, pending: Pending, challenge: OTPChallenge) -> None:
-        """Send the code of an open challenge again.
+        """Send the code of an open challenge again."""
+        challenges.resend(challenge.pk, request=self.request)
 
-        A decoy's is not sent, and to a page that is the same as a send that fails.
-        """
-        if decoys.is_one(challenge, pending.tie):
-            decoys.resend(challenge, bind=pending.bind, request=self.request)
-            return
+    def redeem(self, pending: Pending, token: str) -> bool:
+        """Use up the proof of a right code; returns whether it was good."""
         try:
-            challenges.resend(challenge.pk, request=self.request)
-        except DatabaseBusy:
-            raise
-        except DeliveryFailed:
-            # refused before it was charged, it is refused to decoys too; what fails after it, fails unseen
-            if challenges.look(challenge.pk).sends == challenge.sends:
-                raise
+            challenges.redeem(token, purpose=self.purpose, bind=self.bind_of(pending.tie))
+        except InvalidToken:
+            return False
+        return True
+
+    def remember_device(self, response: HttpResponse, user: Any, phone_number: str) -> HttpResponse:
+        """Add the device cookie to the answer to a right code, unless ``device_cookie_age`` is None."""
+        if self.device_cookie_age is not None:
+            device.remember(response, self.device_cookie_name, self.device_cookie_age, user, phone_number)
+        return response
+
+    def knows_device(self, user: Any, phone_number: str) -> bool:
+        """Return whether this browser has the device cookie of a user and his number."""
+        age = self.device_cookie_age
+        return age is not None and device.knows(
+            self.request, self.device_cookie_name, age, user, phone_number
+        )
 
     def to_code_page(self, pending: Pending, notice: str) -> HttpResponse:
         """Remember what the request came to, and send the browser to the page that tells."""
         pending.notice = notice
-        pending.save(self.request.session)
-        return HttpResponseRedirect(self.code_url())
+        self.keep(pending)
+        return HttpResponseRedirect(self.code_url(pending))
 
     def show_code_page(
         self, pending: Pending, challenge: OTPChallenge, form: Form | None = None

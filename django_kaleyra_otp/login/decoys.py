@@ -13,15 +13,17 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from django.db import transaction
+from django.db import connections
 from django.http import HttpRequest
 from django.utils import timezone
 
 from django_kaleyra_otp import (
+    announcements,
     challenges,
     client_ip,
     codes,
     delivery,
+    events,
     limits,
     lookup,
     messages,
@@ -29,6 +31,7 @@ from django_kaleyra_otp import (
     plans,
 )
 from django_kaleyra_otp.conf import conf
+from django_kaleyra_otp.events import Asked
 from django_kaleyra_otp.exceptions import Expired, Invalid, NotFound
 from django_kaleyra_otp.login.pending import idempotency_key
 from django_kaleyra_otp.models import OTPChallenge, SendLog, database
@@ -44,33 +47,37 @@ def start(
     ``bind`` is what the true challenge would be bound to: a text may name what stands in it. Raises
     what ``challenges.start`` raises before it sends.
     """
-    rules, number, now = _rules(purpose), phones.parse(phone_number), timezone.now()
-    ip = client_ip.of(request)
-    digest = lookup.idempotency_digest(idempotency_key(tie), None, ip)
-    if digest:
-        lookup.earlier(digest, number, purpose, now)
-    plan = plans.for_start(
-        number,
-        rules,
-        now,
-        user=None,
-        known=False,
-        bind=bind,
-        language=language,
-        idempotency_digest=digest,
-        ip=ip,
-        request=request,
-    )
-    key = codes.keys()[0]
-    plan.challenge.bind_digest = codes.digest_bind(_other(tie), key)
-    try:
-        plans.commit_start(plan, _write_and_take_back)
-    except limits.Full as full:
-        refused = full
-    else:
-        _seem_to_leave(plan.send)
-        return plan.challenge
-    raise limits.refusal(refused)
+    with events.refusals(Asked("start", purpose)) as asked:
+        rules, number, now = _rules(purpose), phones.parse(phone_number), timezone.now()
+        asked.number = number
+        ip = client_ip.of(request)
+        digest = lookup.idempotency_digest(idempotency_key(tie), None, ip)
+        if digest:
+            lookup.earlier(digest, number, purpose, now)
+        plan = plans.for_start(
+            number,
+            rules,
+            now,
+            user=None,
+            known=False,
+            bind=bind,
+            language=language,
+            idempotency_digest=digest,
+            ip=ip,
+            request=request,
+        )
+        key = codes.keys()[0]
+        plan.challenge.bind_digest = codes.digest_bind(_other(tie), key)
+        refused: limits.Full | None = None
+        try:
+            plans.commit_start(plan, _write_and_take_back)
+        except limits.Full as full:
+            refused = full
+        if refused:
+            raise limits.refusal(refused)
+    delivery.after_commit(lambda: announcements.decoy_started(plan.challenge))
+    _seem_to_leave(plan.send)
+    return plan.challenge
 
 
 def resend(challenge: OTPChallenge, *, bind: Any, request: HttpRequest) -> None:
@@ -78,29 +85,32 @@ def resend(challenge: OTPChallenge, *, bind: Any, request: HttpRequest) -> None:
 
     Raises what ``challenges.resend`` raises before it sends.
     """
-    with contextlib.suppress(NotFound):
-        challenges.look(challenge.pk)
-    rules, number, now = _rules(challenge.purpose), phones.parse(challenge.phone_number), timezone.now()
-    ip = client_ip.of(request)
-    rendered = messages.render(
-        purpose=challenge.purpose,
-        language=challenge.language,
-        phone_number=number.e164,
-        code_length=challenge.code_length,
-        ttl=rules.code_ttl,
-        bind=bind,
-    )
-    plan = plans.for_resend(challenge, number, rules, rendered, now, ip=ip, request=request)
-    try:
-        plans.commit_resend(plan, _write_and_take_back)
-    except limits.Full as full:
-        refused = full
-    except plans.Overtaken:
-        raise Expired from None
-    else:
-        _seem_to_leave(plan.send)
-        return
-    raise limits.refusal(refused)
+    with events.refusals(Asked("resend", challenge.purpose, challenge.pk)) as asked:
+        with contextlib.suppress(NotFound):
+            challenges.look(challenge.pk)
+        rules, number, now = _rules(challenge.purpose), phones.parse(challenge.phone_number), timezone.now()
+        asked.number = number
+        ip = client_ip.of(request)
+        rendered = messages.render(
+            purpose=challenge.purpose,
+            language=challenge.language,
+            phone_number=number.e164,
+            code_length=challenge.code_length,
+            ttl=rules.code_ttl,
+            bind=bind,
+        )
+        plan = plans.for_resend(challenge, number, rules, rendered, now, ip=ip, request=request)
+        refused: limits.Full | None = None
+        try:
+            plans.commit_resend(plan, _write_and_take_back)
+        except limits.Full as full:
+            refused = full
+        except plans.Overtaken:
+            raise Expired from None
+        if refused:
+            raise limits.refusal(refused)
+    delivery.after_commit(lambda: announcements.resent(challenge))
+    _seem_to_leave(plan.send)
 
 
 def is_one(challenge: OTPChallenge, tie: str) -> bool:
@@ -124,10 +134,10 @@ def _rules(purpose: str) -> Purpose:
 
 
 def _write_and_take_back(send: SendLog) -> None:
-    using = database.alias()
-    with transaction.atomic(using=using):
-        plans.save(send)
-        transaction.set_rollback(True, using=using)
+    connection = connections[database.alias()]
+    before = connection.savepoint()  # by hand: that is one statement less than an atomic block
+    plans.save(send)
+    connection.savepoint_rollback(before)  # type: ignore[arg-type]  # it takes None as well
     send.pk = -send.pk  # no row ever has it; the id itself, SQLite gives away again
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -20,9 +21,11 @@ class PhoneNumberForm(forms.Form):
 
     phone_number = forms.CharField(
         label=_("Mobile number"),
-        help_text=_("With the country code, such as +91\N{NO-BREAK SPACE}98765\N{NO-BREAK SPACE}43210."),
+        help_text=format_lazy(_("With the country code, such as {number}."), number=phones.EXAMPLE),
         strip=False,  # phones.parse says which characters may stand around a number
-        widget=forms.TelInput(attrs={"inputmode": "tel", "autocomplete": "tel", "autofocus": True}),
+        widget=forms.TelInput(
+            attrs={"inputmode": "tel", "autocomplete": "tel", "dir": "ltr", "autofocus": True}
+        ),
     )
 
     def clean_phone_number(self) -> Number:
@@ -53,6 +56,7 @@ class CodeForm(forms.Form):
             attrs={
                 "inputmode": "numeric",
                 "autocomplete": "one-time-code",
+                "dir": "ltr",
                 "pattern": r"[0-9 \-]*",
                 "autofocus": True,
             }

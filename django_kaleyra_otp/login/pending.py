@@ -12,7 +12,7 @@ import secrets
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from django.contrib.sessions.backends.base import SessionBase
 from django.utils import timezone
@@ -24,6 +24,8 @@ from django_kaleyra_otp.models import OTPChallenge, database
 from django_kaleyra_otp.types import Secret
 
 SESSION_KEY = "kaleyra_otp_login"
+#: The name, in ``bind``, of the random value that ties a challenge to its session.
+TIE = "session"
 
 
 def idempotency_key(tie: str) -> str:
@@ -47,6 +49,8 @@ class Pending:
     the last request came to, or "".
     """
 
+    session_key: ClassVar[str] = SESSION_KEY
+
     tie: str
     sealed: str
     key: str
@@ -56,8 +60,8 @@ class Pending:
     notice: str = ""
 
     @classmethod
-    def of(cls, challenge: OTPChallenge, tie: str, next_url: str) -> Self:
-        """Return the state of a sign-in whose code was just sent."""
+    def of(cls, challenge: OTPChallenge, tie: str, next_url: str, **more: Any) -> Self:
+        """Return the state of a sign-in whose code was just sent; ``more`` is what a subclass adds."""
         key = codes.keys()[0]
         pending = cls(
             tie=tie,
@@ -66,30 +70,35 @@ class Pending:
             number=phones.mask(challenge.phone_number),
             resend_at=0,
             next=next_url,
+            **more,
         )
         pending.wait(conf.RESEND_COOLDOWN)
         return pending
 
     @classmethod
-    def load(cls, session: SessionBase) -> Self | None:
-        """Return the sign-in that is under way in a session, or None."""
-        kept: Any = session.get(SESSION_KEY)
+    def read(cls, kept: Any) -> Self | None:
+        """Return what ``dataclasses.asdict`` made of one, or None for anything else."""
         names = {field.name for field in dataclasses.fields(cls)}
         return cls(**kept) if isinstance(kept, dict) and set(kept) == names else None
 
+    @classmethod
+    def load(cls, session: SessionBase) -> Self | None:
+        """Return the sign-in that is under way in a session, or None."""
+        return cls.read(session.get(cls.session_key))
+
     def save(self, session: SessionBase) -> None:
         """Keep it in a session."""
-        session[SESSION_KEY] = dataclasses.asdict(self)
+        session[self.session_key] = dataclasses.asdict(self)
 
-    @staticmethod
-    def drop(session: SessionBase) -> None:
+    @classmethod
+    def drop(cls, session: SessionBase) -> None:
         """Forget the sign-in that is under way in a session."""
-        session.pop(SESSION_KEY, None)
+        session.pop(cls.session_key, None)
 
-    @property
-    def bind(self) -> dict[str, str]:
-        """What the challenge is bound to, and a decoy is not."""
-        return {"session": self.tie}
+    def own(self) -> dict[str, Any]:
+        """Return what a subclass adds, which outlives the challenge."""
+        base = {field.name for field in dataclasses.fields(Pending)}
+        return {name: value for name, value in dataclasses.asdict(self).items() if name not in base}
 
     def challenge(self) -> OTPChallenge | None:
         """Return the challenge's row as it stands, or None where it or its key is gone."""
@@ -106,6 +115,27 @@ class Pending:
     def seconds_to_wait(self, now: datetime) -> int:
         """Return how many seconds are left, rounded up, until another SMS may be asked for."""
         return max(math.ceil(self.resend_at - now.timestamp()), 0)
+
+
+@dataclass(slots=True, kw_only=True)
+class SecondStep(Pending):
+    """A sign-in whose password was right. It holds no password, and opens nothing by itself.
+
+    ``user``: the user's primary key, as text. ``backend``: the dotted path of the backend that took the
+    password. ``auth_hash``: his session auth hash of that moment, which a change of the password changes.
+    ``since``: seconds since 1970, when the password was given.
+    """
+
+    session_key: ClassVar[str] = "kaleyra_otp_second_step"
+
+    user: str
+    backend: str
+    auth_hash: str
+    since: float
+
+    def is_older_than(self, seconds: int) -> bool:
+        """Return whether the password was given longer ago than that."""
+        return timezone.now().timestamp() - self.since > seconds
 
 
 def _pad(tie: str, key: Secret) -> int:

@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import re
-import shutil
 
 import pytest
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.conftest import wrong
+from tests.e2e.browser import NEEDS_CHROMIUM, field, start_chromium
 from tests.e2e.demo import MORE, PATIENCE, running
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-)
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="there is no chromium with its chromedriver"),
-]
+pytestmark = NEEDS_CHROMIUM
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +24,7 @@ def demo(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def chromium():
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    for flag in FLAGS.split():
-        options.add_argument(flag)
-    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+    driver = start_chromium()
     yield driver
     driver.quit()
 
@@ -52,10 +36,6 @@ def browser(chromium):
     chromium.get_log("browser")
     yield chromium
     assert [entry["message"] for entry in chromium.get_log("browser")] == []
-
-
-def field(browser, name):
-    return WebDriverWait(browser, PATIENCE).until(lambda driver: driver.find_element(By.NAME, name))
 
 
 def give_number(browser, demo, number):

@@ -30,12 +30,16 @@
     const over = wait.closest("form").querySelector("[data-when-over]");
     const number = wait.querySelector("span");
     const inSeconds = wait.dataset.seconds <= 120; // longer waits are written in minutes
+    const language = document.documentElement.lang || undefined;
+    const words = new Intl.NumberFormat(
+      language, { style: "unit", unit: "second", unitDisplay: "long", numberingSystem: "latn" },
+    );
     const end = Date.now() + 1000 * wait.dataset.seconds;
     button.disabled = true;
     const tick = () => {
       const left = Math.ceil((end - Date.now()) / 1000);
       if (left > 0) {
-        if (inSeconds) number.textContent = number.textContent.replace(/[0-9]+/, left);
+        if (inSeconds) number.textContent = words.format(left);
         return;
       }
       clearInterval(timer);

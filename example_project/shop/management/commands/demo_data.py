@@ -1,6 +1,6 @@
 from django.core.management.base import BaseCommand
 
-from shop.demo import CUSTOMERS, STAFF
+from shop.demo import CUSTOMERS, PASSWORD, STAFF
 from shop.models import Customer
 
 
@@ -12,6 +12,9 @@ class Command(BaseCommand):
         if not Customer.objects.filter(username=name).exists():
             Customer.objects.create_superuser(name, password=password)
         for username, first_name, phone_number, _ in CUSTOMERS:
-            Customer.objects.get_or_create(
+            customer, made = Customer.objects.get_or_create(
                 username=username, defaults={"first_name": first_name, "phone_number": phone_number}
             )
+            if made:
+                customer.set_password(PASSWORD)
+                customer.save()
