@@ -88,6 +88,19 @@ class Demonstration:
             child.fail(f"failed (exit code {child.exit_code})")
         self.end()
 
+    def prepare(self):
+        """Make the tables, and what the demonstration needs in them."""
+        print("Preparing the database", flush=True)
+        self.run_through("migration", "manage.py", "migrate", "--verbosity", "0")
+        self.run_through("making of the demo data", "manage.py", "demo_data")
+
+    def show(self, rows):
+        """Say where everything is, and wait until somebody stops us."""
+        if not self.stop.is_set():
+            print(f"{box(rows)}\nCtrl-C ends it.", flush=True)
+        while not self.stop.is_set():
+            self.watch(0.5)
+
     def watch(self, seconds):
         """Wait a moment; raise Failure where a child has ended by itself."""
         self.stop.wait(seconds)
@@ -121,8 +134,8 @@ def port_from(environment, name, default):
     return int(text)
 
 
-def refuse_taken(port, name, whose):
-    """Raise Failure where nobody can listen on a port."""
+def refuse_taken(port, name, whose, target):
+    """Raise Failure where nobody can listen on a port; ``target`` is what make was asked for."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -132,7 +145,7 @@ def refuse_taken(port, name, whose):
             other = port + 1 if port < 65535 else port - 1
             raise Failure(
                 f"Port {port}, for the {whose}, cannot be used: {error.strerror}.\n"
-                f"End what listens there, or choose another: {name}={other} make demo"
+                f"End what listens there, or choose another: {name}={other} make {target}"
             ) from None
 
 
@@ -143,52 +156,64 @@ def box(rows):
     return "\n".join([rule, *lines, rule])
 
 
+class Places:
+    """Where site and simulator are, and the environment that tells their processes. Raises Failure."""
+
+    def __init__(self, target):
+        self.site_port = port_from(os.environ, "SITE_PORT", 8000)
+        self.simulator_port = port_from(os.environ, "SIMULATOR_PORT", 9009)
+        if self.site_port == self.simulator_port:
+            raise Failure(f"SITE_PORT and SIMULATOR_PORT are both {self.site_port}: they must differ.")
+        refuse_taken(self.site_port, "SITE_PORT", "site", target)
+        refuse_taken(self.simulator_port, "SIMULATOR_PORT", "simulator", target)
+        self.site = f"http://{HOST}:{self.site_port}/"
+        self.handsets = f"http://{HOST}:{self.simulator_port}/"
+        self.environment = {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "settings",
+            "PYTHONUNBUFFERED": "1",
+            "SITE_PORT": str(self.site_port),
+            "SIMULATOR_PORT": str(self.simulator_port),
+        }
+        simulator = ("-m", "django_kaleyra_otp.simulator", "--port", str(self.simulator_port))
+        self.simulator = (*simulator, "--callback-url", f"{self.site}otp/webhook/")
+
+    def rows(self):
+        """Return what the box says of them."""
+        return [
+            ("Site", self.site),
+            ("Handsets", self.handsets),
+            ("Admin", f"{self.site}admin/   user name demo, password demo"),
+            ("API", f"{self.site}api/docs/"),
+        ]
+
+
+def refuse_missing(packages, target):
+    """Raise Failure where a package cannot be imported."""
+    missing = [name for name in packages if not importlib.util.find_spec(name)]
+    if missing:
+        raise Failure(f"{', '.join(missing)} cannot be imported here: start this with `make {target}`.")
+
+
 def run(stop):
     """Start everything, say where it is, and wait until ``stop`` is set. Raises Failure."""
-    needed = ("django_kaleyra_otp", "drf_spectacular_sidecar")
-    missing = [name for name in needed if not importlib.util.find_spec(name)]
-    if missing:
-        raise Failure(f"{', '.join(missing)} cannot be imported here: start this with `make demo`.")
-    site_port = port_from(os.environ, "SITE_PORT", 8000)
-    simulator_port = port_from(os.environ, "SIMULATOR_PORT", 9009)
-    if site_port == simulator_port:
-        raise Failure(f"SITE_PORT and SIMULATOR_PORT are both {site_port}: they must differ.")
-    refuse_taken(site_port, "SITE_PORT", "site")
-    refuse_taken(simulator_port, "SIMULATOR_PORT", "simulator")
-    site, handsets = f"http://{HOST}:{site_port}/", f"http://{HOST}:{simulator_port}/"
-    environment = {
-        **os.environ,
-        "DJANGO_SETTINGS_MODULE": "settings",
-        "PYTHONUNBUFFERED": "1",
-        "SITE_PORT": str(site_port),
-        "SIMULATOR_PORT": str(simulator_port),
-    }
-    demonstration = Demonstration(environment, stop)
-    simulator = ("-m", "django_kaleyra_otp.simulator", "--port", str(simulator_port))
-    callback_url = ("--callback-url", f"{site}otp/webhook/")
+    refuse_missing(("django_kaleyra_otp", "drf_spectacular_sidecar"), "demo")
+    places = Places("demo")
+    demonstration = Demonstration(places.environment, stop)
     try:
-        print("Preparing the database", flush=True)
-        demonstration.run_through("migration", "manage.py", "migrate", "--verbosity", "0")
-        demonstration.run_through("making of the demo data", "manage.py", "demo_data")
-        kaleyra = demonstration.start("simulator", *simulator, *callback_url)
-        shop = demonstration.start("site", "manage.py", "runserver", "--noreload", f"{HOST}:{site_port}")
-        demonstration.wait_for(kaleyra, handsets)
-        demonstration.wait_for(shop, site)
-        if not stop.is_set():
-            rows = [
-                ("Site", site),
-                ("Handsets", handsets),
-                ("Admin", f"{site}admin/   user name demo, password demo"),
-                ("API", f"{site}api/docs/"),
-            ]
-            print(f"{box(rows)}\nCtrl-C ends it.", flush=True)
-        while not stop.is_set():
-            demonstration.watch(0.5)
+        demonstration.prepare()
+        kaleyra = demonstration.start("simulator", *places.simulator)
+        address = f"{HOST}:{places.site_port}"
+        shop = demonstration.start("site", "manage.py", "runserver", "--noreload", address)
+        demonstration.wait_for(kaleyra, places.handsets)
+        demonstration.wait_for(shop, places.site)
+        demonstration.show(places.rows())
     finally:
         demonstration.end()
 
 
-def main():
+def main(run):
+    """Run a demonstration to its end, and return the exit code."""
     if sys.version_info < (3, 11):  # noqa: UP036  started by hand, with whatever Python there is
         version = sys.version.split()[0]
         print(f"The demonstration needs Python 3.11 or newer; this is {version}.", file=sys.stderr)
@@ -209,4 +234,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(run))

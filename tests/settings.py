@@ -1,5 +1,6 @@
 """The project that the tests run in; ``DATABASE_URL`` names its database, else SQLite."""
 
+import importlib.util
 import os
 import tempfile
 from pathlib import Path
@@ -62,6 +63,8 @@ INSTALLED_APPS = [
     "django_kaleyra_otp",
     "tests",
 ]
+if importlib.util.find_spec("django_tasks_db"):  # its table is where the queue of some tests is
+    INSTALLED_APPS.append("django_tasks_db")
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -11,6 +11,8 @@ from django.utils.module_loading import import_string
 
 #: Characters of a secret, at least.
 MIN_SECRET = 32
+#: The queues that ``DISPATCH`` has a word for: what puts an SMS into each.
+QUEUES = {"tasks": "django_kaleyra_otp.tasks.enqueue", "celery": "django_kaleyra_otp.tasks.publish"}
 
 Complaint = Callable[[Any], str]
 
@@ -78,8 +80,8 @@ def switch(value: Any) -> str:
 
 def dispatch(value: Any) -> str:
     """Complain of a value that names no way for an SMS to leave."""
-    fine = value == "inline" or not dotted_path(value)
-    return "" if fine else "must be 'inline' or the dotted path of a callable."
+    fine = value in ("inline", *QUEUES) or not dotted_path(value)
+    return "" if fine else "must be 'inline', 'tasks', 'celery' or the dotted path of a callable."
 
 
 def prefixes(value: Any) -> str:

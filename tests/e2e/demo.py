@@ -24,9 +24,9 @@ MORE = {name: f"+9198765430{number:02}" for number, name in enumerate(["ben", "c
 
 
 class Demo:
-    """``demo.py`` in a process of its own, on two ports and a database of its own."""
+    """``demo.py``, or another script, in a process of its own, on two ports and a database of its own."""
 
-    def __init__(self, folder, **environment):
+    def __init__(self, folder, script="demo.py", **environment):
         self.site_port, self.simulator_port = free_port(), free_port()
         self.environment = {
             **os.environ,
@@ -37,7 +37,7 @@ class Demo:
             **environment,
         }
         self.process = subprocess.Popen(
-            [sys.executable, EXAMPLE / "demo.py"],
+            [sys.executable, EXAMPLE / script],
             env=self.environment,
             cwd=folder,
             stdout=subprocess.PIPE,
@@ -63,7 +63,7 @@ class Demo:
 
     def wait(self):
         """Return its exit code; what it said last is in ``complaint``."""
-        _, self.complaint = self.process.communicate(timeout=PATIENCE)
+        _, self.complaint = self.process.communicate(timeout=60)
         return self.process.returncode
 
     def manage(self, *arguments):
@@ -85,9 +85,9 @@ class Demo:
         return until(lambda: next((sms for sms in self.messages(number)[-1:] if ready(sms)), None))
 
 
-def until(find):
+def until(find, seconds=PATIENCE):
     """Poll until ``find`` finds something, and return that."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if found := find():
             return found

@@ -1,5 +1,6 @@
 """The project of the tests behind a real server, on the real backend, beside the simulator."""
 
+import json
 import os
 
 from tests.settings import *  # noqa: F403
@@ -19,3 +20,5 @@ KALEYRA_OTP = {
 }
 if "SERVER_GLOBAL_RATE" in os.environ:
     KALEYRA_OTP["LIMITS"] = [{"scope": "global", "rate": os.environ["SERVER_GLOBAL_RATE"]}]
+KALEYRA_OTP |= json.loads(os.environ.get("SERVER_KALEYRA_OTP", "{}"))
+TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
