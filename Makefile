@@ -9,19 +9,24 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for p in $(CANDIDATES); do \
 	if "$$p" -c '$(NEW_ENOUGH)' >/dev/null 2>&1; then echo "$$p"; break; fi; done)
 
-PYTEST_ARGS ?= -n auto -m "not bench"
+PYTEST_ARGS ?= -n auto -m "not bench and not heavy"
+HEAVY_ARGS ?= -n 2 -m heavy
 BENCH_ARGS ?=
 
-.PHONY: help demo test lint types arch docs bench check clean
+.PHONY: help demo demo-distributed test heavy lint types arch docs bench check clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo     a site with phone login and a simulated Kaleyra; no account needed"
+	@echo "make demo-distributed"
+	@echo "              the same on PostgreSQL and a broker, with two web servers and two workers"
 	@echo "make test     the test suite, on SQLite"
+	@echo "make heavy    the tests that take minutes: queues, faults, killed processes; what is not there is skipped"
 	@echo "make lint     ruff: rules and format"
 	@echo "make types    mypy, strict"
 	@echo "make arch     import-linter: who may import whom"
 	@echo "make docs     the documentation, to docs/_build/html"
+	@echo "make messages the catalogues of translations, from the code; needs GNU gettext"
 	@echo "make bench    the benchmarks"
 	@echo "make check    lint, types, arch, docs and test"
 	@echo "make clean    remove .venv and whatever the other targets made"
@@ -31,8 +36,14 @@ help:
 demo: $(VENV)/.stamp-demo
 	@exec $(PY) example_project/demo.py
 
+demo-distributed: $(VENV)/.stamp-distributed
+	@exec $(PY) example_project/distributed.py
+
 test: $(VENV)/.stamp-dev
 	$(PY) -m pytest $(PYTEST_ARGS)
+
+heavy: $(VENV)/.stamp-dev
+	$(PY) -m pytest $(HEAVY_ARGS)
 
 lint: $(VENV)/.stamp-dev
 	$(PY) -m ruff check .
@@ -47,6 +58,13 @@ arch: $(VENV)/.stamp-dev
 docs: $(VENV)/.stamp-dev
 	$(PY) -m sphinx --fail-on-warning --keep-going --quiet -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
+
+# --no-wrap and files without line numbers: a catalogue changes where a text does, and nowhere else.
+messages: $(VENV)/.stamp-dev
+	cd django_kaleyra_otp && ../$(VENV)/bin/django-admin makemessages \
+		--locale en --locale hi --locale it --locale es --locale de --locale fr --locale ar \
+		--add-location file --no-obsolete --no-wrap --ignore simulator
+	cd django_kaleyra_otp && ../$(VENV)/bin/django-admin compilemessages
 
 bench: $(VENV)/.stamp-dev
 	$(PY) -m benchmarks $(BENCH_ARGS)
@@ -89,7 +107,12 @@ $(VENV)/.stamp-demo: $(VENV)/.stamp-venv pyproject.toml
 	@$(PIP) install --editable '.[openapi]'
 	@touch $@
 
+$(VENV)/.stamp-distributed: $(VENV)/.stamp-venv pyproject.toml
+	@echo "Installing what the demo needs into $(VENV)"
+	@$(PIP) install --editable '.[openapi,celery]' 'celery[redis]' gunicorn 'psycopg[binary]'
+	@touch $(VENV)/.stamp-demo $@
+
 $(VENV)/.stamp-dev: $(VENV)/.stamp-venv pyproject.toml
 	@echo "Installing the tests and tools into $(VENV): a minute or two"
 	@$(PIP) install --editable '.[dev]'
-	@touch $(VENV)/.stamp-demo $@
+	@touch $(VENV)/.stamp-demo $(VENV)/.stamp-distributed $@

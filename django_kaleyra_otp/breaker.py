@@ -2,14 +2,19 @@
 
 Ten failures in a row to connect or to read an answer open the breaker for 30 seconds; then one
 send is let through, and how it ends decides. A refusal is an answer and never opens it.
+
+Until ten have failed, each waits for as long as ``TIMEOUT`` says, and whoever waits in a request holds
+a thread of the server. So half of a process's threads may wait at once: who comes later waits for one
+of them to be answered, and is turned away where none is for a second. The other half verifies codes.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from django_kaleyra_otp.exceptions import DeliveryUnavailable
 from django_kaleyra_otp.types import Route
@@ -17,14 +22,25 @@ from django_kaleyra_otp.types import Route
 FAILURES = 10
 SECONDS_OPEN = 30.0
 
-_lock = threading.Lock()
+#: How long a fault must be gone for it to be new again.
+SECONDS_CALM = 900.0
+#: Requests that may wait for an account's answer at a time, at least.
+FEWEST_SLOTS = 3
+#: How long all of them may wait without one answer until no other waits for a slot.
+SECONDS_SILENT = 1.0
+#: How long a request waits for a slot while others are answered; then ``TIMEOUT`` begins.
+LONGEST_WAIT = 5.0
+
+_lock = threading.Condition(threading.Lock())
 
 
 @dataclass(slots=True)
 class _Account:
     failures: int = 0
     closed_until: float = 0.0  # nobody may ask before; time.monotonic()
-    alarmed: bool = False
+    faults: dict[str, float] = field(default_factory=dict)  # when each was last seen; time.monotonic()
+    waiting: int = 0  # requests that hold a slot
+    silent_since: float = 0.0  # no answer came since every slot was taken; 0 = it did
 
 
 _accounts: dict[tuple[str, str], _Account] = {}
@@ -34,15 +50,59 @@ def _of(route: Route) -> _Account:
     return _accounts.setdefault((route.base_url, route.sid), _Account())
 
 
+def slots() -> int:
+    """Return how many requests of this process may wait for one account: half of its threads, or three."""
+    return max(threading.active_count() // 2, FEWEST_SLOTS)
+
+
+def _stuck(account: _Account, now: float) -> bool:
+    """Return whether every slot is taken and none was answered for a while."""
+    silent = account.silent_since and now - account.silent_since >= SECONDS_SILENT
+    return bool(silent) and account.waiting >= slots()
+
+
 def admit(routes: Sequence[Route]) -> None:
-    """Raise DeliveryUnavailable where every one of these routes' accounts is given a rest."""
+    """Raise DeliveryUnavailable where none of these routes' accounts may be asked by a request now."""
     now = time.monotonic()
     with _lock:
-        rests = [_of(route).closed_until - now for route in routes]
-    if rests and min(rests) > 0:
+        accounts = [_of(route) for route in routes]
+        waits = [
+            max(account.closed_until - now, LONGEST_WAIT if _stuck(account, now) else 0.0)
+            for account in accounts
+        ]
+    if waits and min(waits) > 0:
         raise DeliveryUnavailable(
-            error_code="breaker", error_class="network", retry_after=int(min(rests)) + 1
+            error_code="breaker", error_class="network", retry_after=int(min(waits)) + 1
         )
+
+
+@contextmanager
+def slot(route: Route) -> Iterator[bool]:
+    """Give a request one of the account's few slots for as long as it waits; False where none came free."""
+    with _lock:
+        account = _of(route)
+        taken = _take_slot(account)
+    try:
+        yield taken
+    finally:
+        if taken:
+            with _lock:
+                account.waiting -= 1
+                _lock.notify_all()
+
+
+def _take_slot(account: _Account) -> bool:
+    """Wait for a slot, with the lock held; returns whether one came free."""
+    latest = time.monotonic() + LONGEST_WAIT
+    while account.waiting >= slots():
+        now = time.monotonic()
+        account.silent_since = account.silent_since or now
+        left = min(account.silent_since + SECONDS_SILENT, latest) - now
+        if left <= 0:
+            return False
+        _lock.wait(left)
+    account.waiting += 1
+    return True
 
 
 def take(route: Route) -> bool:
@@ -57,11 +117,13 @@ def take(route: Route) -> bool:
         return True
 
 
-def answered(route: Route) -> None:
-    """Note that the account answered, whatever it said."""
+def answered(route: Route) -> bool:
+    """Note that the account answered, whatever it said; returns whether that ended a rest."""
     with _lock:
         account = _of(route)
-        account.failures, account.closed_until = 0, 0.0
+        rested = account.failures >= FAILURES
+        account.failures, account.closed_until, account.silent_since = 0, 0.0, 0.0
+        return rested
 
 
 def failed(route: Route) -> bool:
@@ -75,13 +137,23 @@ def failed(route: Route) -> bool:
         return account.failures == FAILURES
 
 
-def first_alarm(route: Route, *, fault: bool) -> bool:
-    """Return whether a fault of the account is new: True once, and again after it was gone."""
+def is_new_fault(route: Route, fault: str) -> bool:
+    """Note a fault that an SMS was refused for; returns whether it was not seen for a quarter of an hour.
+
+    ``fault`` is its code, or "" for one of the account as a whole, which ``accepted`` ends.
+    """
+    now = time.monotonic()
     with _lock:
-        account = _of(route)
-        new = fault and not account.alarmed
-        account.alarmed = fault
-        return new
+        faults = _of(route).faults
+        last = faults.get(fault)
+        faults[fault] = now
+        return last is None or now - last >= SECONDS_CALM
+
+
+def accepted(route: Route) -> None:
+    """Note that the account took an SMS: SID, key and balance are in order."""
+    with _lock:
+        _of(route).faults.pop("", None)
 
 
 def reset() -> None:

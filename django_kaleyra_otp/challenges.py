@@ -16,17 +16,19 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from django_kaleyra_otp import (
+    announcements,
     client_ip,
     codes,
     delivery,
+    events,
     limits,
     lookup,
     phones,
     plans,
-    signals,
     tokens,
 )
 from django_kaleyra_otp.conf import conf
+from django_kaleyra_otp.events import Asked
 from django_kaleyra_otp.exceptions import (
     AlreadyVerified,
     Canceled,
@@ -47,9 +49,6 @@ from django_kaleyra_otp.types import Secret
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-#: A test that a challenge must pass to be found at all.
-Allowed = Callable[[OTPChallenge], bool]
 
 #: What a challenge that is not open answers.
 _CLOSED: dict[ChallengeStatus, type[KaleyraOTPError]] = {
@@ -105,38 +104,41 @@ def start(
     IdempotencyConflict, Cooldown, RateLimited, MaxFailuresReached: nothing was sent or charged.
     Raises DeliveryFailed, DeliveryUnavailable where the SMS surely was not accepted.
     """
-    rules, number, now = _rules(purpose), phones.parse(phone_number), timezone.now()
-    user_id = getattr(user, "pk", None)
-    ip = _ip(ip, request)
-    digest = lookup.idempotency_digest(idempotency_key, user_id, ip)
-    if digest and (earlier := lookup.earlier(digest, number, purpose, now)):
-        return earlier
-    plan = plans.for_start(
-        number,
-        rules,
-        now,
-        user=user,
-        known=known,
-        bind=bind,
-        language=language,
-        idempotency_digest=digest,
-        ip=ip,
-        request=request,
-    )
-    try:
-        plans.commit_start(plan)
-    except (limits.Full, IntegrityError) as error:
-        refused = error
-    else:
-        delivery.after_commit(lambda: _leave(plan))
-        return _with_send(plan)
-    # a twin with the same key, at the same moment, may have been first
-    if digest and (earlier := lookup.earlier(digest, number, purpose, now)):
-        return earlier
-    raise limits.refusal(refused) if isinstance(refused, limits.Full) else refused
+    with events.refusals(Asked("start", purpose)) as asked:
+        rules, number, now = _rules(purpose), phones.parse(phone_number), timezone.now()
+        asked.number = number
+        user_id = getattr(user, "pk", None)
+        ip = _ip(ip, request)
+        digest = lookup.idempotency_digest(idempotency_key, user_id, ip)
+        if digest and (earlier := lookup.earlier(digest, number, purpose, now)):
+            return earlier
+        plan = plans.for_start(
+            number,
+            rules,
+            now,
+            user=user,
+            known=known,
+            bind=bind,
+            language=language,
+            idempotency_digest=digest,
+            ip=ip,
+            request=request,
+        )
+        refused: limits.Full | IntegrityError | None = None
+        try:
+            plans.commit_start(plan)
+        except (limits.Full, IntegrityError) as error:
+            refused = error
+        # a twin with the same key, at the same moment, may have been first
+        if refused and digest and (earlier := lookup.earlier(digest, number, purpose, now, beaten=True)):
+            return earlier
+        if refused:
+            raise limits.refusal(refused) if isinstance(refused, limits.Full) else refused
+    delivery.after_commit(lambda: _leave(plan, announcements.started))
+    return _with_send(plan)
 
 
-def look(challenge_id: uuid.UUID | str, *, allowed: Allowed | None = None) -> OTPChallenge:
+def look(challenge_id: uuid.UUID | str, *, allowed: lookup.Allowed | None = None) -> OTPChallenge:
     """Return a challenge with its ``newest_send`` and ``resend_at``, in one statement.
 
     Raises NotFound, also where ``allowed`` does not pass it.
@@ -153,35 +155,38 @@ def resend(
     *,
     request: HttpRequest | None = None,
     ip: str | None = None,
-    allowed: Allowed | None = None,
+    allowed: lookup.Allowed | None = None,
 ) -> OTPChallenge:
     """Send the code of an open challenge again: the same code, so that a late SMS still works.
 
     The time it is good for stays as it was. Raises NotFound, AlreadyVerified, Canceled, Expired,
     MaxAttemptsReached, MaxSendsReached, and what ``start`` raises.
     """
-    challenge = look(challenge_id, allowed=allowed)
-    newest, rules, now = challenge.newest_send, conf.purpose(challenge.purpose), timezone.now()
-    _raise_unless_open(challenge, now)
-    if challenge.sends_left == 0:
-        raise MaxSendsReached
-    if newest is None or rules is None or delivery.code_of(challenge) is None:
-        raise Expired
-    rendered = Rendered(body=newest.body, template_id=newest.template_id, segments=newest.segments)
-    number = Number(challenge.phone_number, newest.country)
-    plan = plans.for_resend(challenge, number, rules, rendered, now, ip=_ip(ip, request), request=request)
-    try:
-        plans.commit_resend(plan)
-    except limits.Full as full:
-        refused = full
-    except plans.Overtaken:
-        _raise_unless_open(look(challenge_id), now)
-        raise MaxSendsReached from None
-    else:
-        plan.challenge.sends += 1
-        delivery.after_commit(lambda: delivery.dispatch(plan.send))
-        return _with_send(plan)
-    raise limits.refusal(refused)
+    with events.refusals(Asked("resend", "", lookup.read_id(challenge_id) or "")) as asked:
+        challenge = look(challenge_id, allowed=allowed)
+        newest, rules, now = challenge.newest_send, conf.purpose(challenge.purpose), timezone.now()
+        number = Number(challenge.phone_number, newest.country if newest else "")
+        asked.purpose, asked.number = challenge.purpose, number
+        _raise_unless_open(challenge, now)
+        if challenge.sends_left == 0:
+            raise MaxSendsReached
+        if newest is None or rules is None or delivery.code_of(challenge) is None:
+            raise Expired
+        rendered = Rendered(body=newest.body, template_id=newest.template_id, segments=newest.segments)
+        plan = plans.for_resend(challenge, number, rules, rendered, now, ip=_ip(ip, request), request=request)
+        refused: limits.Full | None = None
+        try:
+            plans.commit_resend(plan)
+        except limits.Full as full:
+            refused = full
+        except plans.Overtaken:
+            _raise_unless_open(lookup.read_again(challenge.pk) or challenge, now)
+            raise MaxSendsReached from None
+        if refused:
+            raise limits.refusal(refused)
+    plan.challenge.sends += 1
+    delivery.after_commit(lambda: _leave(plan, announcements.resent))
+    return _with_send(plan)
 
 
 def verify(
@@ -190,7 +195,8 @@ def verify(
     *,
     purpose: str | None = None,
     bind: Any = None,
-    allowed: Allowed | None = None,
+    allowed: lookup.Allowed | None = None,
+    commits: bool = False,
 ) -> VerifyResult:
     """Spend one attempt on a code and return what became of it; a wrong code is a result, no error.
 
@@ -198,30 +204,31 @@ def verify(
     digits of the right length costs no attempt. ``purpose``, where given, must be the challenge's.
     ``bind`` must be what ``start`` was given, None included: another one makes every code wrong.
 
-    Inside somebody's ``atomic`` the attempt is lost when that rolls back: a RuntimeWarning says so.
+    Inside somebody's ``atomic`` the attempt is lost when that rolls back: a RuntimeWarning says so,
+    unless ``commits`` says that it commits after a wrong code, too.
 
     Raises DatabaseBusy where nothing could be decided, and Invalid for a ``bind`` that is not JSON.
     """
     code = code if isinstance(code, Secret) or not isinstance(code, str) else Secret(code)
-    if database.in_outer_transaction():
+    if database.in_outer_transaction() and not commits:
         warnings.warn(
             "challenges.verify() runs inside a transaction: if it rolls back, the guess is not counted.",
             RuntimeWarning,
             stacklevel=2,
         )
     result = _decide(challenge_id, code, purpose, bind, allowed)
-    challenge = result.challenge
-    if result.ok:
-        delivery.after_commit(
-            lambda: signals.challenge_verified.send_robust(OTPChallenge, challenge=challenge)
-        )
-    elif result.error == "invalid_code":
-        delivery.after_commit(
-            lambda: signals.challenge_failed.send_robust(
-                OTPChallenge, challenge=challenge, attempts_left=result.attempts_left
-            )
-        )
+    delivery.after_commit(lambda: _tell(result, challenge_id))
     return result
+
+
+def _tell(result: VerifyResult, challenge_id: uuid.UUID | str) -> None:
+    """Have told what became of a guess."""
+    if result.ok and result.challenge:
+        announcements.verified(result.challenge)
+    elif result.error == "invalid_code" and result.challenge:
+        announcements.failed(result.challenge, result.attempts_left)
+    else:
+        announcements.not_compared(result.challenge, lookup.read_id(challenge_id), result.error or "")
 
 
 @database.retried
@@ -230,10 +237,10 @@ def _decide(
     code: Secret,
     purpose: str | None,
     bind: Any,
-    allowed: Allowed | None,
+    allowed: lookup.Allowed | None,
 ) -> VerifyResult:
     now, challenges = timezone.now(), OTPChallenge.objects.using(database.alias())
-    challenge = _read(challenge_id, allowed)
+    challenge = lookup.read(challenge_id, allowed)
     if challenge is None or (purpose is not None and challenge.purpose != purpose):
         return VerifyResult(ok=False, error=NotFound.code)
     guess = codes.clean(code, challenge.code_length)
@@ -245,7 +252,7 @@ def _decide(
         right = _is_right(challenge, guess, bind)
         if challenges.spend_attempt(challenge.pk, right=right, now=now):
             return _spent(challenge, right=right, now=now)
-        challenge = _read(challenge.pk, None)
+        challenge = lookup.read_again(challenge.pk)
         if challenge is None:
             return VerifyResult(ok=False, error=NotFound.code)
     status = challenge.status_at(timezone.now())
@@ -254,15 +261,6 @@ def _decide(
     return VerifyResult(
         ok=False, error=_CLOSED[status].code, attempts_left=challenge.attempts_left, challenge=challenge
     )
-
-
-def _read(challenge_id: uuid.UUID | str | None, allowed: Allowed | None) -> OTPChallenge | None:
-    """Read a challenge as it stands now, or return None for one that this caller may not find."""
-    pk = lookup.read_id(challenge_id)
-    if pk is None:
-        return None
-    challenge = next(iter(OTPChallenge.objects.using(database.alias()).filter(pk=pk)), None)
-    return challenge if challenge is None or allowed is None or allowed(challenge) else None
 
 
 def _is_right(challenge: OTPChallenge, guess: Secret, bind: Any) -> bool:
@@ -289,28 +287,34 @@ def _spent(challenge: OTPChallenge, *, right: bool, now: datetime) -> VerifyResu
     )
 
 
-@database.retried
-def cancel(challenge_id: uuid.UUID | str, *, allowed: Allowed | None = None) -> OTPChallenge:
+def cancel(challenge_id: uuid.UUID | str, *, allowed: lookup.Allowed | None = None) -> OTPChallenge:
     """Give up an open challenge, and return it; one that was given up before is returned as it is.
 
     Raises NotFound, AlreadyVerified, Expired, MaxAttemptsReached.
     """
-    now, challenges = timezone.now(), OTPChallenge.objects.using(database.alias())
-    challenge = _read(challenge_id, allowed)
-    if challenge is None:
-        raise NotFound
-    if challenges.cancel(challenge.pk, now=now):
-        challenge.status, challenge.canceled_at = ChallengeStatus.CANCELED, now
-        return challenge
-    challenge = _read(challenge.pk, None)
-    if challenge is None:
-        raise NotFound
-    if challenge.status != ChallengeStatus.CANCELED:
-        _raise_unless_open(challenge, timezone.now())
+    challenge, moved = _cancel(challenge_id, allowed)
+    if moved:
+        delivery.after_commit(lambda: announcements.canceled(challenge))
     return challenge
 
 
 @database.retried
+def _cancel(challenge_id: uuid.UUID | str, allowed: lookup.Allowed | None) -> tuple[OTPChallenge, bool]:
+    now, challenges = timezone.now(), OTPChallenge.objects.using(database.alias())
+    challenge = lookup.read(challenge_id, allowed)
+    if challenge is None:
+        raise NotFound
+    if challenges.cancel(challenge.pk, now=now):
+        challenge.status, challenge.canceled_at = ChallengeStatus.CANCELED, now
+        return challenge, True
+    challenge = lookup.read_again(challenge.pk)
+    if challenge is None:
+        raise NotFound
+    if challenge.status != ChallengeStatus.CANCELED:
+        _raise_unless_open(challenge, timezone.now())
+    return challenge, False
+
+
 def redeem(token: str, *, purpose: str, bind: Any = None, max_age: int = 300) -> OTPChallenge:
     """Use up the proof of a success and return its challenge, once.
 
@@ -319,8 +323,19 @@ def redeem(token: str, *, purpose: str, bind: Any = None, max_age: int = 300) ->
 
     Raises InvalidToken for a proof that is forged, used, too old, or for something else.
     """
+    try:
+        challenge = _redeem(token, purpose, bind, max_age)
+    except InvalidToken:
+        events.TOKEN_REFUSED.log(purpose=purpose)
+        raise
+    delivery.after_commit(lambda: announcements.redeemed(challenge))
+    return challenge
+
+
+@database.retried
+def _redeem(token: str, purpose: str, bind: Any, max_age: int) -> OTPChallenge:
     now, challenges = timezone.now(), OTPChallenge.objects.using(database.alias())
-    challenge = _read(tokens.read(token), None)
+    challenge = lookup.read(tokens.read(token), None)
     if challenge is None or challenge.purpose != purpose:
         raise InvalidToken
     key = codes.key_named(challenge.key_fingerprint)
@@ -332,8 +347,8 @@ def redeem(token: str, *, purpose: str, bind: Any = None, max_age: int = 300) ->
     return challenge
 
 
-def _leave(plan: Plan) -> None:
-    signals.challenge_started.send_robust(OTPChallenge, challenge=plan.challenge)
+def _leave(plan: Plan, tell: Callable[[OTPChallenge], None]) -> None:
+    tell(plan.challenge)
     delivery.dispatch(plan.send)
 
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import phonenumbers
 from django.apps import apps
@@ -19,7 +20,7 @@ from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
 from django.db import connections, router
 from django.utils.module_loading import import_string
 
-from django_kaleyra_otp import messages, routing
+from django_kaleyra_otp import messages, queues, routing
 from django_kaleyra_otp.conf import conf, given, known
 from django_kaleyra_otp.models import database
 from django_kaleyra_otp.shapes import PODS, Message, RouteEntry, is_loopback, load
@@ -44,6 +45,7 @@ CHECKS = {
     "kaleyra_otp.E016": "Deployment: ``NUM_PROXIES`` is not set.",
     "kaleyra_otp.E017": "Deployment: ``WEBHOOK_SECRET`` is the simulator's, which everybody knows.",
     "kaleyra_otp.E018": "A secret is that of an example, or the same few characters over and over.",
+    "kaleyra_otp.E019": "The queue that ``DISPATCH`` names by a word is not there.",
     "kaleyra_otp.W001": "The account's SID ends like one of another pod.",
     "kaleyra_otp.W002": "``CALLBACK_PROFILE_ID`` does not look like one.",
     "kaleyra_otp.W003": "A text may take more than one SMS.",
@@ -58,6 +60,8 @@ CHECKS = {
     "kaleyra_otp.W012": "Deployment: there are ``TEST_NUMBERS``.",
     "kaleyra_otp.W013": "Deployment: a protection is switched off.",
     "kaleyra_otp.W014": "Deployment: users log in by number, and the SMS leaves in the request.",
+    "kaleyra_otp.W015": "Deployment: the queue that ``DISPATCH`` names by a word is none.",
+    "kaleyra_otp.W016": "``USE_TZ`` is off, and the clocks of ``TIME_ZONE`` are changed twice a year.",
 }
 
 #: Different characters of a secret, at least: 32 random ones of any alphabet in use have more.
@@ -165,7 +169,9 @@ def _secrets() -> Iterator[CheckMessage]:
 
 
 def _paths() -> Iterator[CheckMessage]:
-    """E007."""
+    """E007, E019."""
+    if lacking := queues.lacking():
+        yield _found("E019", f"The queue of KALEYRA_OTP['DISPATCH'] is not there: {lacking[0]}.", lacking[1])
     for key in ("BACKEND", "RISK", "SENDING", "DISPATCH"):
         path = getattr(conf, key)
         if not isinstance(path, str) or path == "inline":
@@ -325,7 +331,7 @@ def _leads_to_a_field(model: Any, path: str) -> bool:
 
 
 def _databases() -> Iterator[CheckMessage]:
-    """E013, W008."""
+    """E013, W008, W016."""
     aliases = {router.db_for_write(model) for model in apps.get_app_config("kaleyra_otp").get_models()}
     if len(aliases) > 1:
         what = "The tables of kaleyra_otp are routed to more than one database."
@@ -336,6 +342,10 @@ def _databases() -> Iterator[CheckMessage]:
         what = "SQLite is used without transaction_mode IMMEDIATE: parallel requests may find it locked."
         hint = 'Add "OPTIONS": {"transaction_mode": "IMMEDIATE", "timeout": 20} to its DATABASES entry.'
         yield _found("W008", what, hint)
+    offsets = {ZoneInfo(settings.TIME_ZONE).utcoffset(dt.datetime(2026, month, 1)) for month in (1, 7)}
+    if not settings.USE_TZ and len(offsets) > 1:
+        what = "USE_TZ is off, and the clocks of TIME_ZONE are changed: that night codes live an hour longer."
+        yield _found("W016", what, "Set USE_TZ to True.")
 
 
 def _numbering() -> Iterator[CheckMessage]:
@@ -385,3 +395,5 @@ def _deployment() -> Iterator[CheckMessage]:
             "Users log in by number and DISPATCH is 'inline': how long an answer takes tells who has a user."
         )
         yield _found("W014", what, known()["DISPATCH"].doc)
+    if hollow := queues.hollow():
+        yield _found("W015", f"The queue of KALEYRA_OTP['DISPATCH'] {hollow[0]}.", hollow[1])

@@ -221,8 +221,10 @@ class Settings:
     DISPATCH = Setting[str](
         "inline",
         values.dispatch,
-        "How an SMS leaves: ``inline``, in the request; or the dotted path of ``f(send_log_id)``, which has "
-        "a worker call ``django_kaleyra_otp.delivery.deliver(send_log_id)``.",
+        "How an SMS leaves: ``inline``, in the request; ``tasks``, by Django's tasks (``django-tasks`` on "
+        "Django 5.2); ``celery``; or the dotted path of ``f(send_log_id)``, which has a worker call "
+        "``django_kaleyra_otp.delivery.deliver(send_log_id)``.",
+        lambda value: values.QUEUES.get(value, value),
     )
     TEST_NUMBERS = Setting[dict[str, TestNumber]](
         {},

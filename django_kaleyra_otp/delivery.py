@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -14,9 +15,11 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from django_kaleyra_otp import (
+    announcements,
     breaker,
     client_ip,
     codes,
+    events,
     guard,
     handover,
     limits,
@@ -27,6 +30,7 @@ from django_kaleyra_otp import (
     signals,
 )
 from django_kaleyra_otp.conf import conf
+from django_kaleyra_otp.events import Asked
 from django_kaleyra_otp.exceptions import (
     DatabaseBusy,
     DeliveryFailed,
@@ -111,7 +115,7 @@ def dispatch(send: SendLog) -> None:
     """
     if send.status == DeliveryStatus.SENDING:
         assert send.challenge is not None  # noqa: S101
-        _hand_over(send, code_of(send.challenge))
+        _hand_over(send, code_of(send.challenge), in_request=True)
         return
     try:
         shapes.load(conf.DISPATCH)(send.pk)
@@ -147,10 +151,8 @@ def deliver(send_log_id: int) -> None:
     except KaleyraOTPError as refusal:
         _fail(send, DeliveryFailed(error_code=refusal.code, error_class="caller"))
         return
-    try:
+    with contextlib.suppress(DeliveryFailed):  # the row and the log tell
         _hand_over(send, code_of(challenge))
-    except DeliveryFailed:
-        logger.info("Send %s was not accepted.", send.pk)
 
 
 @database.retried
@@ -199,12 +201,15 @@ def send_code(
     known: bool = False,
     ip: str | None = None,
     request: HttpRequest | None = None,
+    decoy: bool = False,
 ) -> SendLog:
     """Send a code that another library made: our routes, log, limits and callbacks.
 
     Takes the code as 4 to 10 ASCII digits and ``ttl``, the seconds it is good for (``CODE_TTL``);
     the rest as ``challenges.start``. Always inline, since no worker can derive the code. Returns the
-    SendLog; there is no challenge. Raises what ``challenges.start`` raises.
+    SendLog; there is no challenge. A ``decoy`` is refused and charged like any other and not sent, so
+    that a number which gets no code looks like one that does; its SendLog is not saved. Raises what
+    ``challenges.start`` raises.
     """
     secret = Secret(code) if isinstance(code, str) else code
     del code
@@ -213,55 +218,65 @@ def send_code(
     rules = conf.purpose(purpose)
     if rules is None:
         raise Invalid(errors={"purpose": ["There is no such purpose."]})
-    number, now = phones.parse(phone_number), timezone.now()
-    if ip is None and request is not None:
-        ip = client_ip.of(request)
-    guard.admit_country(number)
-    rendered = messages.render(
-        purpose=purpose,
-        language=language or messages.default_language(),
-        phone_number=number.e164,
-        code_length=len(secret.reveal()),
-        ttl=ttl or rules.code_ttl,
-        bind=bind,
-    )
-    guard.admit_test_number(number, now)
-    past = guard.past(number, now)
-    guard.admit_prefix(number, past)
-    guard.admit_sending()
-    guard.admit_risk(number, purpose=purpose, ip=ip, user=user, request=request)
-    buckets = limits.buckets_for(
-        number,
-        rules.limits,
-        segments=rendered.segments,
-        ip=ip,
-        user_id=getattr(user, "pk", None),
-        known=known,
-        proven=past.proven,
-    )
-    send = new_send(number, rendered, now, challenge=None, inline=True)
-    try:
-        _commit(send, buckets, now)
-    except limits.Full as full:
-        refused = full
+    with events.refusals(Asked("send_code", purpose)) as asked:
+        number, now = phones.parse(phone_number), timezone.now()
+        asked.number = number
+        if ip is None and request is not None:
+            ip = client_ip.of(request)
+        guard.admit_country(number)
+        rendered = messages.render(
+            purpose=purpose,
+            language=language or messages.default_language(),
+            phone_number=number.e164,
+            code_length=len(secret.reveal()),
+            ttl=ttl or rules.code_ttl,
+            bind=bind,
+        )
+        guard.admit_test_number(number, now)
+        past = guard.past(number, now)
+        guard.admit_prefix(number, past)
+        guard.admit_sending()
+        guard.admit_risk(number, purpose=purpose, ip=ip, user=user, request=request)
+        buckets = limits.buckets_for(
+            number,
+            rules.limits,
+            segments=rendered.segments,
+            ip=ip,
+            user_id=getattr(user, "pk", None),
+            known=known,
+            proven=past.proven,
+        )
+        send = new_send(number, rendered, now, challenge=None, inline=True)
+        refused: limits.Full | None = None
+        try:
+            _commit(send, buckets, now, keep=not decoy)
+        except limits.Full as full:
+            refused = full
+        if refused:
+            raise limits.refusal(refused)
+    if decoy:
+        events.DECOY_STARTED.log(challenge="", purpose=purpose, number=number.e164)
     else:
-        after_commit(lambda: _hand_over(send, secret, rules.limits))
-        return send
-    raise limits.refusal(refused)
+        after_commit(lambda: _hand_over(send, secret, rules.limits, in_request=True))
+    return send
 
 
 @database.retried
-def _commit(send: SendLog, buckets: Sequence[limits.Bucket], now: datetime) -> None:
-    with transaction.atomic(using=database.alias()):
+def _commit(send: SendLog, buckets: Sequence[limits.Bucket], now: datetime, *, keep: bool) -> None:
+    with database.atomic():
         limits.charge(buckets, now)
         send.pk = None  # a try before may have given it one
-        send.save(using=database.alias(), force_insert=True)
+        if keep:
+            send.save(using=database.alias(), force_insert=True)
 
 
-def _hand_over(send: SendLog, code: Secret | None, charged: Sequence[Limit] | None = None) -> None:
+def _hand_over(
+    send: SendLog, code: Secret | None, charged: Sequence[Limit] | None = None, *, in_request: bool = False
+) -> None:
     """Send the SMS of a row that is ours (``sending``), and write down how it ended.
 
-    ``charged`` are the limits that a send without a challenge was charged to.
+    ``charged`` are the limits that a send without a challenge was charged to; ``in_request``: somebody's
+    request waits for it.
 
     Raises DeliveryFailed where it surely was not accepted; an unknown end raises nothing.
     """
@@ -276,10 +291,12 @@ def _hand_over(send: SendLog, code: Secret | None, charged: Sequence[Limit] | No
         sms = SMS(
             to=send.phone_number,
             body=messages.fill(send.body, code),
+            code=code,
             template_id=send.template_id,
             segments=send.segments,
+            reference=str(send.pk),
         )
-        outcome = handover.hand_over(sms, routing.routes_for(send.phone_number))
+        outcome = handover.hand_over(sms, routing.routes_for(send.phone_number), in_request=in_request)
     send.latency = round((time.monotonic() - started) * 1000)
     try:
         _write_down(send, outcome, code, charged)
@@ -287,7 +304,7 @@ def _hand_over(send: SendLog, code: Secret | None, charged: Sequence[Limit] | No
         if outcome.status == DeliveryStatus.FAILED:
             raise
         # it left: to say that it surely did not would have it sent again; the row stays as it is
-        logger.error("Send %s left, but that could not be written down.", send.pk)
+        announcements.sms_not_recorded(send)
 
 
 def _write_down(send: SendLog, outcome: Outcome, code: Secret, charged: Sequence[Limit] | None) -> None:
@@ -301,13 +318,13 @@ def _write_down(send: SendLog, outcome: Outcome, code: Secret, charged: Sequence
         send.message_id = error.message_id[:MAX_ID]
         _note(send, error, code)
         _save_move(send, DeliveryStatus.UNKNOWN)
-        logger.warning("Send %s: the answer was lost; it is not sent again.", send.pk)
+        announcements.sms_unknown(send)
     else:
         send.message_id = outcome.receipt.message_id[:MAX_ID]
         send.http_status = outcome.receipt.http_status
         send.submitted_at = timezone.now()
         _save_move(send, DeliveryStatus.SUBMITTED)
-        signals.sms_submitted.send_robust(SendLog, send=send)
+        announcements.sms_submitted(send)
     if send.message_id:
         for previous in join_waiting(send):
             signals.delivery_updated.send_robust(SendLog, send=send, previous=previous)
@@ -322,6 +339,7 @@ def _fail(
     """Close a send that surely was not accepted, and give its money back to the limits."""
     _note(send, error, code)
     _save_move(send, DeliveryStatus.FAILED)
+    announcements.sms_failed(send)
     if charged is None:
         rules = conf.purpose(send.challenge.purpose) if send.challenge else None
         charged = rules.limits if rules else conf.LIMITS
@@ -369,4 +387,5 @@ def _save_move(send: SendLog, status: DeliveryStatus) -> None:
         send.status, send.rank = status, status.rank
     else:
         sends.filter(pk=send.pk).update(**told)
-        send.refresh_from_db(using=database.alias(), fields=["status", "rank"])
+        stands = sends.filter(pk=send.pk).values_list("status", "rank")
+        send.status, send.rank = next(iter(stands), (status, status.rank))  # or its number was forgotten

@@ -131,9 +131,10 @@ class Expired(KaleyraOTPError):
 
 
 class RateLimited(KaleyraOTPError):
-    """A bucket of ``LIMITS`` is full."""
+    """A bucket of ``LIMITS`` is full; ``scope`` says of what, for the log: no caller is told."""
 
     code = "rate_limited"
+    scope: str = ""
     default_detail = _("Too many codes were asked for. Please try again later.")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from django.db.models.functions import Coalesce
 from django.db.models.lookups import GreaterThan
 from django.http import HttpRequest
 
-from django_kaleyra_otp import shapes
+from django_kaleyra_otp import events, shapes
 from django_kaleyra_otp.conf import conf
 from django_kaleyra_otp.exceptions import (
     CountryNotAllowed,
@@ -27,8 +26,6 @@ from django_kaleyra_otp.exceptions import (
 from django_kaleyra_otp.models import ChallengeStatus, OTPChallenge, database
 from django_kaleyra_otp.phones import Number
 from django_kaleyra_otp.shapes import Purpose
-
-logger = logging.getLogger(__name__)
 
 #: How long a success shows that a number is a person's.
 PROVEN_FOR = timedelta(days=90)
@@ -106,22 +103,36 @@ def _admit_standing(
     number: Number, rules: Purpose, most: int, *, known: bool, user_id: Any, now: datetime
 ) -> None:
     """Raise MaxFailuresReached where ``most`` wrong guesses stand."""
-    rows = OTPChallenge.objects.using(database.alias())
-    together = rows.of_caller(number.e164, known=known, user_id=user_id).filter(purpose=rules.name)
-    last_success = together.filter(verified_at__isnull=False).order_by("-verified_at").values("verified_at")
-    standing = Q(purpose=rules.name, known=known, failures_cleared_at__isnull=True, attempts__gt=0)
-    standing &= ~Q(status=ChallengeStatus.VERIFIED)
-    epoch = Value(_LONG_AGO if settings.USE_TZ else _LONG_AGO.replace(tzinfo=None))
-    standing &= Q(
-        GreaterThan(Coalesce("last_attempt_at", "created_at"), Coalesce(Subquery(last_success[:1]), epoch))
-    )
-    standing &= Q(user_id=user_id) if known else Q(created_at__gt=now - STRANGERS_COUNT_FOR)
-    counted = rows.filter(standing, phone_number=number.e164)
+    counted = standing(number.e164, rules.name, known=known, user_id=user_id, now=now)
     failures = counted.aggregate(failures=Sum("attempts"))["failures"] or 0
     if failures >= most:
         raise MaxFailuresReached(
             retry_after=None if known else _lapse(counted.order_by("created_at"), failures, most, now)
         )
+
+
+def standing(
+    phone_number: str, purpose: str, *, known: bool, user_id: Any, now: datetime
+) -> QuerySet[OTPChallenge]:
+    """Return the challenges whose wrong guesses stand against a number (E.164) for one caller and purpose."""
+    rows = OTPChallenge.objects.using(database.alias())
+    together = rows.of_caller(phone_number, known=known, user_id=user_id).filter(purpose=purpose)
+    last_success = together.filter(verified_at__isnull=False).order_by("-verified_at").values("verified_at")
+    counts = Q(purpose=purpose, known=known, failures_cleared_at__isnull=True, attempts__gt=0)
+    counts &= ~Q(status=ChallengeStatus.VERIFIED)
+    epoch = Value(_LONG_AGO if settings.USE_TZ else _LONG_AGO.replace(tzinfo=None))
+    counts &= Q(
+        GreaterThan(Coalesce("last_attempt_at", "created_at"), Coalesce(Subquery(last_success[:1]), epoch))
+    )
+    counts &= Q(user_id=user_id) if known else Q(created_at__gt=now - STRANGERS_COUNT_FOR)
+    return rows.filter(counts, phone_number=phone_number)
+
+
+@database.retried
+def forgive(phone_number: str, now: datetime) -> int:
+    """Have no wrong guess stand against a number (E.164) any more; returns of how many challenges."""
+    rows = OTPChallenge.objects.using(database.alias()).filter(phone_number=phone_number, attempts__gt=0)
+    return rows.filter(failures_cleared_at__isnull=True).update(failures_cleared_at=now)
 
 
 def _lapse(counted: QuerySet[OTPChallenge], failures: int, allowed: int, now: datetime) -> int | None:
@@ -144,7 +155,7 @@ def admit_sending() -> None:
     """Raise DeliveryUnavailable where the kill switch ``SENDING`` is off."""
     switch = conf.SENDING
     if not (switch if isinstance(switch, bool) else _says_true("SENDING", switch)):
-        raise DeliveryUnavailable
+        raise DeliveryUnavailable(error_code="sending_off", error_class="configuration")
 
 
 def admit_risk(
@@ -163,5 +174,5 @@ def _says_true(name: str, hook: str | Callable[..., object], **arguments: Any) -
         return shapes.load(hook)(**arguments) is True
     except Exception as error:
         # the class alone: a text of the project's may hold the number
-        logger.error("KALEYRA_OTP[%r] raised %s; the SMS was refused.", name, type(error).__name__)
+        events.HOOK_FAILED.log(setting=name, error=type(error).__name__)
         return False

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 
 from django.utils.module_loading import import_string
 
-from django_kaleyra_otp import breaker
+from django_kaleyra_otp import breaker, events
 from django_kaleyra_otp.backends.base import BaseBackend
 from django_kaleyra_otp.conf import conf
 from django_kaleyra_otp.exceptions import DeliveryFailed, DeliveryUnavailable, DeliveryUnknown
@@ -32,8 +33,11 @@ class Outcome:
     error: DeliveryFailed | DeliveryUnknown | None = None
 
 
-def hand_over(sms: SMS, routes: Sequence[Route]) -> Outcome:
-    """Try each route in turn, the next only where the SMS surely was not accepted."""
+def hand_over(sms: SMS, routes: Sequence[Route], *, in_request: bool) -> Outcome:
+    """Try each route in turn, the next only where the SMS surely was not accepted.
+
+    ``in_request``: somebody's request waits for it, and few may at once.
+    """
     deadline = time.monotonic() + PATIENCE
     try:
         backend: BaseBackend = import_string(conf.BACKEND)()
@@ -43,7 +47,11 @@ def hand_over(sms: SMS, routes: Sequence[Route]) -> Outcome:
         return Outcome(routes[0], DeliveryStatus.FAILED, error=broken)
     outcome = Outcome(routes[0], DeliveryStatus.FAILED, error=DeliveryUnavailable())
     for route in routes:
-        outcome = _try_route(backend, sms, route, deadline)
+        with breaker.slot(route) if in_request else nullcontext(True) as free:
+            if free:
+                outcome = _try_route(backend, sms, route, deadline)
+            else:
+                outcome = Outcome(route, DeliveryStatus.FAILED, error=_resting())
         if outcome.status != DeliveryStatus.FAILED:
             break
     return outcome
@@ -57,7 +65,7 @@ def _try_route(backend: BaseBackend, sms: SMS, route: Route, deadline: float) ->
         if left <= 0:
             break
         if not breaker.take(route):
-            failure = DeliveryUnavailable(error_code="breaker", error_class="network")
+            failure = _resting()
             break
         connect, answer = route.timeout
         hurried = replace(route, timeout=(min(connect, left), min(answer, left)))
@@ -67,7 +75,8 @@ def _try_route(backend: BaseBackend, sms: SMS, route: Route, deadline: float) ->
             failure = refusal
             _note_health(route, reached=refusal.http_status is not None)
         except DeliveryFailed as refusal:
-            _note_health(route, reached=True, refusal=refusal)
+            _note_health(route, reached=True)
+            _note_fault(route, refusal)
             return Outcome(route, DeliveryStatus.FAILED, error=refusal)
         except DeliveryUnknown as loss:
             _note_health(route, reached=False)
@@ -79,6 +88,7 @@ def _try_route(backend: BaseBackend, sms: SMS, route: Route, deadline: float) ->
             return Outcome(route, DeliveryStatus.UNKNOWN, error=broken)
         else:
             _note_health(route, reached=True)
+            breaker.accepted(route)
             return Outcome(route, DeliveryStatus.SUBMITTED, receipt=receipt)
         wait = failure.retry_after if failure.retry_after is not None else 0.1 * 2**tried
         if tried == conf.RETRIES or wait >= deadline - time.monotonic():
@@ -87,14 +97,23 @@ def _try_route(backend: BaseBackend, sms: SMS, route: Route, deadline: float) ->
     return Outcome(route, DeliveryStatus.FAILED, error=failure)
 
 
-def _note_health(route: Route, *, reached: bool, refusal: DeliveryFailed | None = None) -> None:
-    """Tell the breaker how a call ended, and raise an alarm once where an account goes wrong."""
-    if not reached:
-        if breaker.failed(route):
-            logger.error("Account %s does not answer; it is given a rest.", route.name)
+def _resting() -> DeliveryUnavailable:
+    return DeliveryUnavailable(error_code="breaker", error_class="network")
+
+
+def _note_health(route: Route, *, reached: bool) -> None:
+    """Tell the breaker whether a call was answered, and the log where a rest begins or ends."""
+    if reached and breaker.answered(route):
+        events.ACCOUNT_ANSWERS.log(route=route.name)
+    elif not reached and breaker.failed(route):
+        events.ACCOUNT_SILENT.log(route=route.name)
+
+
+def _note_fault(route: Route, refusal: DeliveryFailed) -> None:
+    """Raise an alarm, once and no storm, where a refusal is the fault of the account or its settings."""
+    account = refusal.http_status in (401, 402, 403) or refusal.error_class == "balance"
+    if not account and refusal.error_class != "configuration":
         return
-    breaker.answered(route)
-    fault = refusal is not None and refusal.error_class in ("configuration", "balance")
-    if breaker.first_alarm(route, fault=fault):
-        code = refusal.error_code if refusal else ""
-        logger.error("Account %s is refused for a fault of the account: %s.", route.name, code or "?")
+    if breaker.is_new_fault(route, "" if account else refusal.error_code):
+        error_code = refusal.error_code or str(refusal.http_status or "?")
+        events.ACCOUNT_REFUSED.log(route=route.name, error_code=error_code)

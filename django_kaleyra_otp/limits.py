@@ -89,12 +89,13 @@ def buckets_for(
             continue
         units = segments if limit.scope in MONEY else 1
         unit = -(-limit.period // limit.count)
-        key = _key(limit, subject)
+        key = key_of(limit, subject)
         found[key] = Bucket(limit.scope, key, units * unit, limit.count * unit)
     return sorted(found.values(), key=lambda bucket: (HEAT.index(bucket.scope), bucket.key))
 
 
-def _key(limit: Limit, subject: str) -> str:
+def key_of(limit: Limit, subject: str) -> str:
+    """Return the key of a limit's bucket for one subject: a number, an address, a country."""
     name = f"{limit.scope}|{limit.count}|{limit.period}|{subject}"
     return salted_hmac("kaleyra_otp.limit", name, algorithm="sha256").hexdigest()[:32]
 
@@ -153,27 +154,34 @@ def _charge_rows(connection: BaseDatabaseWrapper, cursor: Any, count: int, rows:
 def refusal(full: Full) -> RateLimited:
     """Return the exception for a charge that was undone: which word, and whole seconds to wait."""
     at = microseconds(full.now)
-    tats = dict(
-        RateLimit.objects.using(database.alias())
-        .filter(key__in=[bucket.key for bucket in full.buckets])
-        .values_list("key", "tat")
-    )
+    rows = RateLimit.objects.using(database.alias()).filter(key__in=[each.key for each in full.buckets])
+    tats = dict(database.newest(rows).values_list("key", "tat"))
     waits: dict[str, int] = {}
     for bucket in full.buckets:
         if bucket.cost > bucket.size:
-            return RateLimited()
+            return _of_scope(RateLimited(), bucket.scope)
         wait = tats.get(bucket.key, at) + bucket.cost - bucket.size - at
         if wait > 0:
             waits[bucket.scope] = max(wait, waits.get(bucket.scope, 0))
     seconds = math.ceil(max(waits.values(), default=SECOND) / SECOND)
-    return Cooldown(retry_after=seconds) if set(waits) == {"cooldown"} else RateLimited(retry_after=seconds)
+    longest = max(waits, key=lambda scope: waits[scope], default="")
+    kind = Cooldown if set(waits) == {"cooldown"} else RateLimited
+    return _of_scope(kind(retry_after=seconds), longest)
 
 
-@database.retried
+def _of_scope(error: RateLimited, scope: str) -> RateLimited:
+    error.scope = scope
+    return error
+
+
 def give_back(buckets: Iterable[Bucket]) -> None:
     """Give back the money of an SMS that surely was not accepted; the other scopes stay charged."""
     for bucket in buckets:
         if bucket.scope in MONEY:
-            RateLimit.objects.using(database.alias()).filter(key=bucket.key).update(
-                tat=F("tat") - bucket.cost
-            )
+            _give_back(bucket)
+
+
+@database.retried
+def _give_back(bucket: Bucket) -> None:
+    rows = RateLimit.objects.using(database.alias()).filter(key=bucket.key)
+    rows.update(tat=F("tat") - bucket.cost)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,6 +15,9 @@ from django_kaleyra_otp.conf import conf
 from django_kaleyra_otp.exceptions import IdempotencyConflict, Invalid
 from django_kaleyra_otp.models import OTPChallenge, SendLog, database
 from django_kaleyra_otp.phones import Number
+
+#: A test that a challenge must pass to be found at all.
+Allowed = Callable[[OTPChallenge], bool]
 
 IDEMPOTENCY_FOR = timedelta(hours=24)
 
@@ -26,14 +30,31 @@ def read_id(value: uuid.UUID | str | None) -> uuid.UUID | None:
         return None
 
 
+def read(challenge_id: uuid.UUID | str | None, allowed: Allowed | None) -> OTPChallenge | None:
+    """Read a challenge as it stands now, or return None for one that this caller may not find."""
+    pk = read_id(challenge_id)
+    if pk is None:
+        return None
+    challenge = next(iter(OTPChallenge.objects.using(database.alias()).filter(pk=pk)), None)
+    return challenge if challenge is None or allowed is None or allowed(challenge) else None
+
+
+def read_again(pk: uuid.UUID) -> OTPChallenge | None:
+    """Read a challenge that another call just changed."""
+    return database.newest(OTPChallenge.objects.using(database.alias()).filter(pk=pk)).first()
+
+
 def resend_at(last_sent_at: datetime) -> datetime:
     """Return when another SMS may go to a number, by its last."""
     return last_sent_at + timedelta(seconds=conf.RESEND_COOLDOWN)
 
 
 @database.retried
-def shown(which: Q) -> OTPChallenge | None:
-    """Read one challenge with its newest send and the last send to its number, in one statement."""
+def shown(which: Q, *, beaten: bool = False) -> OTPChallenge | None:
+    """Read one challenge with its newest send and the last send to its number, in one statement.
+
+    ``beaten``: another call's write was just seen to stand, and must be seen here.
+    """
     sends, rows = SendLog.objects.using(database.alias()), OTPChallenge.objects.using(database.alias())
     counted_together = Q(known=OuterRef("challenge__known")) & (
         Q(known=False) | Q(user=OuterRef("challenge__user"))
@@ -41,7 +62,7 @@ def shown(which: Q) -> OTPChallenge | None:
     # by the challenges and not by their sends: a decoy has none, and must look like any other
     last = rows.filter(counted_together, phone_number=OuterRef("phone_number")).order_by("-last_sent_at")
     foreign = sends.filter(challenge=None, phone_number=OuterRef("phone_number")).order_by("-created_at")
-    newest = (
+    found = (
         sends.filter(which)
         .select_related("challenge")
         .annotate(
@@ -49,8 +70,8 @@ def shown(which: Q) -> OTPChallenge | None:
             last_foreign_at=Subquery(foreign.values("created_at")[:1]),
         )
         .order_by("-created_at", "-pk")
-        .first()
     )
+    newest = (database.newest(found) if beaten else found).first()
     if newest is None or newest.challenge is None:
         return None
     challenge = newest.challenge
@@ -72,9 +93,11 @@ def idempotency_digest(key: str | None, user_id: Any, ip: str | None) -> str | N
     return salted_hmac("kaleyra_otp.idempotency", f"{caller}|{key}", algorithm="sha256").hexdigest()
 
 
-def earlier(digest: str, number: Number, purpose: str, now: datetime) -> OTPChallenge | None:
+def earlier(
+    digest: str, number: Number, purpose: str, now: datetime, *, beaten: bool = False
+) -> OTPChallenge | None:
     """Return the challenge that this idempotency key made, if it did within 24 hours."""
-    challenge = shown(Q(challenge__idempotency_digest=digest))
+    challenge = shown(Q(challenge__idempotency_digest=digest), beaten=beaten)
     if challenge is None:
         return None
     if challenge.created_at <= now - IDEMPOTENCY_FOR:

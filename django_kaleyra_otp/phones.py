@@ -20,6 +20,8 @@ from django_kaleyra_otp.exceptions import CountryNotAllowed, InvalidPhoneNumber
 SENDABLE = frozenset({PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE})
 #: What phonenumbers calls the country of a number that has none (satellites, +800, +979).
 NOWHERE = "001"
+#: A number as people write it; no line breaks it.
+EXAMPLE = "+91\N{NO-BREAK SPACE}98765\N{NO-BREAK SPACE}43210"
 
 _WRITTEN = re.compile(r"\(?\+?[0-9][0-9 ()-]*")
 
@@ -69,6 +71,20 @@ def parse(text: str | PhoneNumber) -> Number:
     if kind not in SENDABLE:
         raise InvalidPhoneNumber
     return Number(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164), country)
+
+
+def stored(text: str) -> Number:
+    """Return a number as rows have it: also one that is no longer in use, if it has its ``+``.
+
+    Raises InvalidPhoneNumber for what is no number at all.
+    """
+    written = re.sub(r"[\s()-]", "", text)
+    try:
+        return parse(text)
+    except (InvalidPhoneNumber, CountryNotAllowed):
+        if re.fullmatch(r"\+[0-9]{5,15}", written):
+            return Number(written, "")
+        raise InvalidPhoneNumber from None
 
 
 def of_user(user: Any) -> str | None:

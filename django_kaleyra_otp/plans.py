@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
 from django.http import HttpRequest
 
 from django_kaleyra_otp import codes, delivery, guard, limits, messages
@@ -146,19 +145,17 @@ def save(send: SendLog) -> None:
 @database.retried
 def commit_start(plan: Plan, save_send: Callable[[SendLog], None] = save) -> None:
     """Charge and insert a new challenge and its SMS, all or nothing; raises limits.Full."""
-    using = database.alias()
-    with transaction.atomic(using=using):
+    with database.atomic():
         limits.charge(plan.buckets, plan.now)
-        plan.challenge.save(using=using, force_insert=True)
+        plan.challenge.save(using=database.alias(), force_insert=True)
         save_send(plan.send)
 
 
 @database.retried
 def commit_resend(plan: Plan, save_send: Callable[[SendLog], None] = save) -> None:
     """Charge and insert one more SMS, all or nothing; raises limits.Full, and Overtaken."""
-    using = database.alias()
-    with transaction.atomic(using=using):
+    with database.atomic():
         limits.charge(plan.buckets, plan.now)
-        if not OTPChallenge.objects.using(using).claim_send(plan.challenge.pk, now=plan.now):
+        if not OTPChallenge.objects.using(database.alias()).claim_send(plan.challenge.pk, now=plan.now):
             raise Overtaken
         save_send(plan.send)

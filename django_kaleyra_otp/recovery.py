@@ -5,7 +5,6 @@ No SMS is sent twice: a row that somebody may have handed over becomes ``unknown
 
 from __future__ import annotations
 
-import logging
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,14 +14,15 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from django_kaleyra_otp import delivery, routing, tracking
+from django_kaleyra_otp import conversion, delivery, events, figures, outages, routing, spending, tracking
 from django_kaleyra_otp.backends.base import BaseBackend
 from django_kaleyra_otp.conf import conf
 from django_kaleyra_otp.exceptions import DeliveryUnknown
+from django_kaleyra_otp.kaleyra import text
+from django_kaleyra_otp.kaleyra.callbacks import spellings
 from django_kaleyra_otp.models import DeliveryStatus, SendLog, StatusUpdate, database
+from django_kaleyra_otp.models.delivery import named
 from django_kaleyra_otp.types import Route
-
-logger = logging.getLogger(__name__)
 
 #: How long a send may stand ``queued`` or ``sending``; one in flight ends within 15 seconds.
 LEASE = timedelta(seconds=60)
@@ -41,7 +41,8 @@ class Recovered:
     ``delivered``: queued sends handed over after all; ``given_up``: queued sends that came too late;
     ``lost``: sends whose answer was never written down; ``joined``: waiting updates that found their
     send; ``healed``: unknown sends that an update named; ``pulled``: statuses that the provider told
-    when asked; ``dropped``: updates that waited for a day.
+    when asked; ``dropped``: updates that waited for a day; ``raised``, ``cleared``: alarms;
+    ``counted``: days whose figures were counted.
     """
 
     delivered: int = 0
@@ -51,6 +52,9 @@ class Recovered:
     healed: int = 0
     pulled: int = 0
     dropped: int = 0
+    raised: int = 0
+    cleared: int = 0
+    counted: int = 0
 
 
 def reconcile(*, pull: bool = True) -> Recovered:
@@ -61,11 +65,17 @@ def reconcile(*, pull: bool = True) -> Recovered:
     found, now = Recovered(), timezone.now()
     _release_queued(found, now)
     found.lost = _lose_sending(now)
+    if found.lost:
+        events.SMS_LOST.log(count=found.lost)
     _join_waiting(found, now)
     found.healed = sum(_heal(send) for send in _unknown(now))
     if pull:
         found.pulled = _pull(now)
     found.dropped = _drop_waiting(now)
+    for room in (conversion, outages, spending):
+        raised, cleared = room.watch(now)
+        found.raised, found.cleared = found.raised + raised, found.cleared + cleared
+    found.counted = figures.settle(now)
     return found
 
 
@@ -76,7 +86,8 @@ def _release_queued(found: Recovered, now: datetime) -> None:
     )
     for send in stuck.select_related("challenge").order_by("created_at")[:RUN_BATCH]:
         challenge = send.challenge
-        half_left = challenge is not None and (challenge.expires_at - now) * 2 >= (
+        # each takes as long as its provider does: the last one's time is not the first one's
+        half_left = challenge is not None and (challenge.expires_at - timezone.now()) * 2 >= (
             challenge.expires_at - challenge.created_at
         )
         if half_left:
@@ -97,34 +108,44 @@ def _lose_sending(now: datetime) -> int:
 
 
 def _join_waiting(found: Recovered, now: datetime) -> None:
-    """Give waiting updates their send, where a crash came between its id and the look for them."""
+    """Give waiting updates their send, where a crash came between its id and the look for them.
+
+    The newest first: what a send is named after comes soon, and strangers' updates wait for a day.
+    """
     waiting = StatusUpdate.objects.using(database.alias()).waiting()
-    for update in waiting.filter(received_at__gt=now - FOLLOWED).exclude(message_id="")[:RUN_BATCH]:
+    recent = waiting.filter(received_at__gt=now - FOLLOWED).exclude(message_id="").order_by("-received_at")
+    for update in recent[:RUN_BATCH]:
         if tracking.rejoin(update):
             found.joined += 1
 
 
 def _unknown(now: datetime) -> Iterable[SendLog]:
-    """Return the sends whose answer was lost and that nobody has named since."""
+    """Return the sends whose answer was lost and that nobody has named since, the newest first."""
     sends = SendLog.objects.using(database.alias()).filter(status=DeliveryStatus.UNKNOWN, message_id="")
-    return sends.filter(created_at__gt=now - FOLLOWED)[:RUN_BATCH]
+    return sends.filter(created_at__gt=now - FOLLOWED).order_by("-created_at")[:RUN_BATCH]
 
 
 def _heal(send: SendLog) -> bool:
     """Name an unknown send by the updates that wait for its number, where they can mean no other.
 
     A lost answer takes the message id with it. Updates of one message that no send has, for the
-    same number, at that time, are its own if it is the only unknown send to that number.
+    same number, at that time, are its own if it is the only send to that number that has no name
+    and may be on its way.
     """
-    sends = SendLog.objects.using(database.alias())
-    near = (send.created_at - tracking.NEAR, send.created_at + tracking.NEAR)
-    twins = sends.filter(
-        status=DeliveryStatus.UNKNOWN, phone_number=send.phone_number, created_at__range=near
-    )
-    if twins.exclude(pk=send.pk).exists():
-        return False
     message_id = tracking.only_waiting_name(send)
-    return message_id is not None and tracking.name(send, message_id)
+    if message_id is None:
+        return False
+    # the update may be of a send that is under way: asked for after the updates, it is still so or named
+    near = (send.created_at - tracking.NEAR, send.created_at + tracking.NEAR)
+    twins = SendLog.objects.using(database.alias()).filter(
+        status__in=(DeliveryStatus.QUEUED, DeliveryStatus.SENDING, DeliveryStatus.UNKNOWN),
+        message_id="",
+        phone_number=send.phone_number,
+        created_at__range=near,
+    )
+    if twins.exclude(pk=send.pk).exists() or named(spellings(message_id)):
+        return False
+    return tracking.name(send, message_id)
 
 
 def _pull(now: datetime) -> int:
@@ -141,8 +162,17 @@ def _pull(now: datetime) -> int:
     pulled = 0
     for route, sends in by_route.items():
         for first in range(0, len(sends), PULL_BATCH):
-            pulled += _pull_batch(backend, route, sends[first : first + PULL_BATCH], now)
+            told = _pull_batch(backend, route, sends[first : first + PULL_BATCH], now)
+            if told is None:
+                break  # the next batch would only wait as long
+            pulled += told
     return pulled
+
+
+def ask(send: SendLog) -> bool:
+    """Ask the provider what became of one message, now; returns whether it told."""
+    backend: BaseBackend = import_string(conf.BACKEND)()
+    return bool(_pull_batch(backend, _route_of(send), [send], timezone.now()))
 
 
 def _route_of(send: SendLog) -> Route:
@@ -150,7 +180,8 @@ def _route_of(send: SendLog) -> Route:
     return next((route for route in routes if route.name == send.route), routes[0])
 
 
-def _pull_batch(backend: BaseBackend, route: Route, sends: list[SendLog], now: datetime) -> int:
+def _pull_batch(backend: BaseBackend, route: Route, sends: list[SendLog], now: datetime) -> int | None:
+    """Ask for some messages; returns how many the provider told of, None where it gave no answer."""
     for send in sends:
         SendLog.objects.using(database.alias()).filter(pk=send.pk).update(
             next_pull_at=now + (now - send.created_at)
@@ -158,8 +189,10 @@ def _pull_batch(backend: BaseBackend, route: Route, sends: list[SendLog], now: d
     try:
         told = backend.pull([send.message_id for send in sends], route)
     except DeliveryUnknown as loss:
-        logger.warning("Statuses could not be pulled: %s.", loss.error_message or loss.error_class)
-        return 0
+        events.PULL_FAILED.log(
+            route=route.name, error_code=text.mask(loss.error_code), error_class=loss.error_class
+        )
+        return None
     for status in told:
         tracking.record_pulled(status)
     return len(told)

@@ -1,4 +1,4 @@
-"""What is deleted, and when: rows past ``RETENTION``, updates that nobody claims, empty buckets."""
+"""What is deleted, and when: rows past ``RETENTION``, updates that nobody claims, empty buckets; a number."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from django.utils import timezone
 
 from django_kaleyra_otp.conf import conf
 from django_kaleyra_otp.guard import STRANGERS_COUNT_FOR
+from django_kaleyra_otp.limits import Bucket, buckets_for
 from django_kaleyra_otp.models import (
+    Alarm,
+    BlockedPrefix,
     ChallengeStatus,
     OTPChallenge,
     RateLimit,
@@ -22,9 +25,13 @@ from django_kaleyra_otp.models import (
     StatusUpdate,
     database,
 )
+from django_kaleyra_otp.phones import Number
 
 #: How long an update waits for its send.
 ORPHANS_LIVE = timedelta(hours=24)
+#: How long a bucket has to be empty. One that ran empty just now may be charged again at any moment, and
+#: InnoDB takes the locks of a row's two indexes in one order for a charge and in the other for a DELETE.
+EMPTY_FOR = timedelta(hours=1)
 #: Primary keys that one transaction deletes. On PostgreSQL the check of a foreign key takes most of the
 #: time; 5,000 challenges hold their locks for 0.1 s and more.
 BATCH_SIZE = 2500
@@ -40,6 +47,8 @@ class Purged:
     sends: int = 0
     challenges: int = 0
     limits: int = 0
+    alarms: int = 0
+    blocks: int = 0
 
     @property
     def total(self) -> int:
@@ -55,10 +64,11 @@ def purge(
 ) -> Purged:
     """Delete what is older than ``days`` (else ``RETENTION``); return how many rows that were.
 
-    Sends with their updates go first, then challenges, updates that no send claimed in 24 h, and
-    buckets that are empty. One statement is one transaction and deletes at most ``batch_size``
-    primary keys, so that live traffic hardly waits. Django's signals are not sent. ``progress`` is
-    called after each batch with the counts so far.
+    Sends with their updates go first, then challenges, updates that no send claimed in 24 h, buckets
+    that have been empty for an hour, alarms that were over by then, and blocks by the guard that had
+    lapsed. One statement is one transaction and deletes at most ``batch_size`` primary keys, so that
+    live traffic hardly waits. Django's signals are not sent. ``progress`` is called after each batch
+    with the counts so far.
 
     A challenge whose wrong guesses still count stays, without its sends.
 
@@ -81,7 +91,13 @@ def purge(
         purged.updates += _delete(StatusUpdate, Q(pk__in=batch, send_log__isnull=True))
         progress(purged)
     for batch in _batches(_empty(now), "tat", batch_size):
-        purged.limits += _delete(RateLimit, Q(pk__in=batch, tat__lt=_microseconds(now)))
+        purged.limits += _delete(RateLimit, Q(pk__in=batch, tat__lt=_microseconds(now - EMPTY_FOR)))
+        progress(purged)
+    for batch in _batches(_calm(cutoff), "cleared_at", batch_size):
+        purged.alarms += _delete(Alarm, Q(pk__in=batch))
+        progress(purged)
+    for batch in _batches(_lapsed(cutoff), "until", batch_size):
+        purged.blocks += _delete(BlockedPrefix, Q(pk__in=batch, until__lt=cutoff))
         progress(purged)
     return purged
 
@@ -95,7 +111,52 @@ def count(*, days: int | None = None) -> Purged:
         sends=_sends(cutoff).count(),
         challenges=sum(rows.count() for rows in (*_unverified(now, cutoff), _verified(cutoff))),
         limits=_empty(now).count(),
+        alarms=_calm(cutoff).count(),
+        blocks=_lapsed(cutoff).count(),
     )
+
+
+def forget(phone_number: str) -> Purged:
+    """Delete every row of one number (E.164), of whatever age, and return how many rows that were.
+
+    Its challenges, with the wrong guesses that still count, its sends with their updates, updates that
+    wait for a send and name it, and the buckets that are its own. A callback that is under way comes in
+    as an update that waits, and is dropped within a day.
+
+    Raises DatabaseBusy where the database refused a statement three times; what went before is gone.
+    """
+    purged = Purged()
+    own = [bucket.key for bucket in _own_buckets(phone_number)]
+    for batch in _batches(_rows(SendLog).filter(phone_number=phone_number), "created_at", BATCH_SIZE):
+        _delete_sends(batch, BATCH_SIZE, purged)
+    for batch in _batches(_rows(OTPChallenge).filter(phone_number=phone_number), "created_at", BATCH_SIZE):
+        _delete_sends(_read(_keys(SendLog, challenge__in=batch)), BATCH_SIZE, purged)
+        purged.challenges += _delete(OTPChallenge, Q(pk__in=batch))
+    waiting = _rows(StatusUpdate).filter(send_log__isnull=True, phone_number=phone_number.lstrip("+"))
+    for batch in _batches(waiting, "pk", BATCH_SIZE):
+        purged.updates += _delete(StatusUpdate, Q(pk__in=batch))
+    for start in range(0, len(own), BATCH_SIZE):
+        purged.limits += _delete(RateLimit, Q(pk__in=own[start : start + BATCH_SIZE]))
+    return purged
+
+
+def _own_buckets(phone_number: str) -> Iterator[Bucket]:
+    """Yield the buckets of a number alone: as strangers are counted, and as each of its users is."""
+    challenges = _rows(OTPChallenge).filter(phone_number=phone_number)
+    users = _read(challenges.values_list("user_id", flat=True).distinct())
+    rules = [rules.limits for rules in map(conf.purpose, conf.purpose_names()) if rules]
+    for charged in (conf.LIMITS, *rules):
+        for user_id in {None, *users}:
+            buckets = buckets_for(
+                Number(phone_number, ""),
+                charged,
+                segments=1,
+                ip=None,
+                user_id=user_id,
+                known=user_id is not None,
+                proven=True,
+            )
+            yield from (bucket for bucket in buckets if bucket.scope in ("phone", "cooldown"))
 
 
 def _cutoff(now: datetime, days: int | None) -> datetime:
@@ -115,7 +176,15 @@ def _orphans(now: datetime) -> Rows:
 
 
 def _empty(now: datetime) -> Rows:
-    return _rows(RateLimit).filter(tat__lt=_microseconds(now))
+    return _rows(RateLimit).filter(tat__lt=_microseconds(now - EMPTY_FOR))
+
+
+def _calm(cutoff: datetime) -> Rows:
+    return _rows(Alarm).filter(cleared_at__lt=cutoff)
+
+
+def _lapsed(cutoff: datetime) -> Rows:
+    return _rows(BlockedPrefix).filter(automatic=True, until__lt=cutoff)
 
 
 def _challenges(cutoff: datetime) -> Rows:

@@ -24,3 +24,12 @@ delivery_updated = Signal()
 
 #: ``blocked_prefix``: a BlockedPrefix that the guard wrote, or would write under ``monitor``.
 guard_tripped = Signal()
+
+#: ``alarm``: an Alarm that was just raised.
+alarm_raised = Signal()
+
+#: ``alarm``: an Alarm that is over.
+alarm_cleared = Signal()
+
+#: ``event``: the name of a log event; ``outcome`` and ``fields``: what its record has.
+event = Signal()

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 from datetime import timedelta
 
 from django.utils import timezone
 
-from django_kaleyra_otp import signals
-from django_kaleyra_otp.kaleyra import statuses
+from django_kaleyra_otp import events, signals
+from django_kaleyra_otp.kaleyra import statuses, text
 from django_kaleyra_otp.kaleyra.callbacks import Callback, spellings
 from django_kaleyra_otp.models import DeliveryStatus, SendLog, Source, StatusUpdate, database
 from django_kaleyra_otp.models.delivery import Named, join_waiting, named
 from django_kaleyra_otp.types import Pulled
-
-logger = logging.getLogger(__name__)
 
 #: Updates whose send is not known are kept up to this many; the oldest go first.
 MAX_WAITING = 10_000
@@ -42,7 +39,7 @@ def record_status(callback: Callback, *, source: Source = Source.CALLBACK) -> No
     StatusUpdate.objects.using(database.alias()).store(update)
     if send is None:
         # it may have been named while the update was on its way in
-        send = _find(names, update)
+        send = _find(names, update, tell=True)
         if send is None:
             _keep_bounded()
             return
@@ -94,11 +91,16 @@ def name(send: SendLog, message_id: str) -> bool:
 
 
 def _join(send: Named, update: StatusUpdate) -> None:
-    """Give a stored update its send, where it waits for it, and move the send as it says."""
-    updates, sends = StatusUpdate.objects.using(database.alias()), SendLog.objects.using(database.alias())
+    """Move a send as a stored update says, and give the update its send, where it waits for it."""
+    _apply(send, update)
+    # given last: what waits is looked at again, should this process end here
     if update.send_log_id is None:
-        updates.give(update, send.pk)
-    previous = DeliveryStatus(send.status)
+        StatusUpdate.objects.using(database.alias()).give(update, send.pk)
+
+
+def _apply(send: Named, update: StatusUpdate) -> None:
+    """Move a send as an update says; forward only."""
+    sends, previous = SendLog.objects.using(database.alias()), DeliveryStatus(send.status)
     if not update.delivery_status or DeliveryStatus(update.delivery_status).rank < previous.rank:
         return
     if update.delivery_status == previous:
@@ -113,7 +115,7 @@ def _join(send: Named, update: StatusUpdate) -> None:
 def _update(callback: Callback, source: Source) -> StatusUpdate:
     known = statuses.read(callback.status)
     if callback.status and known is None:
-        logger.warning("Kaleyra told a status that is not known; it is kept as it is.")
+        events.STATUS_UNKNOWN.log(status=text.mask(callback.status))
     told = (callback.message_id, callback.status, callback.trace, callback.occurred, callback.number, source)
     return StatusUpdate(
         message_id=callback.message_id,
@@ -132,16 +134,19 @@ def _update(callback: Callback, source: Source) -> StatusUpdate:
     )
 
 
-def _find(names: tuple[str, ...], update: StatusUpdate) -> Named | None:
-    """Return the send of this message id and number; the id as told before its other spellings."""
+def _find(names: tuple[str, ...], update: StatusUpdate, *, tell: bool = False) -> Named | None:
+    """Return the send of this message id and number; the id as told before its other spellings.
+
+    ``tell``: a send of that id, but of another number, is one for the log.
+    """
     if not names:
         return None
     found = named(names)
     for send in sorted(found, key=lambda send: send.message_id != names[0]):
         if update.is_about(send.phone_number):
             return send
-    if found:
-        logger.warning("A callback names send %s, but another number; it was ignored.", found[0].pk)
+    if found and tell:
+        events.CALLBACK_MISMATCH.log(send=found[0].pk)
     return None
 
 

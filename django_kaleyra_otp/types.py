@@ -36,13 +36,14 @@ class Secret:
 class SMS:
     """One text message, ready to be handed to a provider.
 
-    ``to`` is E.164 and left out of the repr; ``body`` is the whole text with the code in it;
-    ``template_id`` the DLT template of India, or ""; ``segments`` how many parts it is billed as;
-    ``reference`` our own name for this send.
+    ``to`` is E.164 and left out of the repr; ``body`` is the whole text with the code in it, ``code``
+    the code alone; ``template_id`` the DLT template of India, or ""; ``segments`` how many parts it is
+    billed as; ``reference`` our own name for this send.
     """
 
     to: str = field(repr=False)
     body: Secret
+    code: Secret
     template_id: str = ""
     segments: int = 1
     reference: str = ""

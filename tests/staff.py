@@ -8,12 +8,14 @@ import uuid
 from datetime import datetime, timedelta
 from html import unescape
 
+from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.test import Client
 from django.utils import timezone
 
 from django_kaleyra_otp.models import (
+    Alarm,
     BlockedPrefix,
     ChallengeStatus,
     DeliveryStatus,
@@ -33,7 +35,7 @@ NONCE = bytes.fromhex("deadbeefdeadbeefdeadbeefdeadbeef")
 BUCKET = "ab12cd34ef56" + "9" * 52
 GRANTED = 777_777_777
 HOSTILE = "<script>alert('x')</script>"
-READ_ONLY = ("otpchallenge", "sendlog", "statusupdate", "ratelimit")
+READ_ONLY = ("otpchallenge", "sendlog", "statusupdate", "ratelimit", "alarm")
 ALL = (*READ_ONLY, "blockedprefix")
 
 
@@ -117,6 +119,7 @@ def visit(kind: str) -> Client:
         "superuser": ours.none(),
         "seer": ours.filter(codename__startswith="view_"),
         "viewer": ours.filter(codename__startswith="view_").exclude(codename=full),
+        "viewer_who_finds": ours.filter(codename__in=("find_number", *(f"view_{name}" for name in ALL))),
         "operator": ours.exclude(codename=full),
         "nobody": ours.none(),
     }
@@ -166,16 +169,31 @@ def story() -> dict[str, object]:
     )
     limit = RateLimit.objects.create(key=BUCKET, tat=int(now.timestamp() * 1_000_000), granted=GRANTED)
     block = BlockedPrefix.objects.create(prefix="+919876", reason=HOSTILE, automatic=True)
+    alarm = Alarm.objects.create(
+        kind="pumping",
+        subject="+919876",
+        figures={
+            "sends": 25,
+            "min_sends": 20,
+            "verified": 0,
+            "upper_bound": 0.1332,
+            "min_conversion": 0.3,
+            "window": 86400,
+            "mode": "monitor",
+        },
+        raised_at=block.created_at,
+        seen_at=now,
+        open_key="pumping:+919876",
+    )
     return {
         "otpchallenge": challenge.pk,
         "sendlog": send.pk,
         "statusupdate": update.pk,
         "ratelimit": limit.pk,
         "blockedprefix": block.pk,
+        "alarm": alarm.pk,
     }
 
 
 def table(name: str):
-    return {m._meta.model_name: m for m in (OTPChallenge, SendLog, StatusUpdate, RateLimit, BlockedPrefix)}[
-        name
-    ]
+    return apps.get_model("kaleyra_otp", name)

@@ -117,6 +117,9 @@ def test_a_short_list_is_not_said_to_be_cut():
     assert "Only the first" not in text_of(visit("superuser").get(page("sendlog")))
 
 
+INDEXED = {"created_at", "received_at", "tat", "key", "cleared_at", "raised_at"}
+
+
 def test_a_column_without_an_index_cannot_be_sorted_by():
     """R-111: neither by a click nor by a hand-made address."""
     story()
@@ -127,11 +130,12 @@ def test_a_column_without_an_index_cannot_be_sorted_by():
             with CaptureQueriesContext(connection) as queries:
                 client.get(f"{page(model)}?o={column}")
             ordered = [sql for sql in (q["sql"] for q in queries) if " ORDER BY " in sql]
-            assert len(ordered) == 1
-            last = ordered[0].rpartition(" ORDER BY ")[2]
-            columns = set(re.findall(r"(\w+)\W+(?:ASC|DESC)", last))
-            assert columns, last
-            assert columns <= {"created_at", "received_at", "tat", "key", "id"}, (model, column)
+            assert len(ordered) == 2  # the rows, and as many of them as are counted
+            for sql in ordered:
+                last = sql.rpartition(" ORDER BY ")[2]
+                columns = set(re.findall(r"(\w+)\W+(?:ASC|DESC|IS)", last))
+                assert columns, last
+                assert columns <= {*INDEXED, "id", "1"}, (model, column)  # 1 is the id, counted
 
 
 def test_a_search_finds_a_message_and_a_challenge_by_their_whole_id():
@@ -202,13 +206,51 @@ def test_deliveries_are_filtered_by_what_support_asks_for():
 
     assert statuses_listed(client, "sendlog", status="delivered") == ["delivered"]
     assert statuses_listed(client, "sendlog", status="no_receipt") == ["sent"]
-    assert statuses_listed(client, "sendlog", country="AE") == ["failed"]
-    assert statuses_listed(client, "sendlog", route="gulf") == ["failed"]
-    assert statuses_listed(client, "sendlog", error_code="E110") == ["failed"]
-    assert statuses_listed(client, "sendlog", error_code="E110", country="IN") == []
+    assert statuses_listed(client, "sendlog", country="AE", since="7d") == ["failed"]
+    assert statuses_listed(client, "sendlog", route="gulf", since="7d") == ["failed"]
+    assert statuses_listed(client, "sendlog", error_code="E110", since="7d") == ["failed"]
+    assert statuses_listed(client, "sendlog", error_code="E110", country="IN", since="7d") == []
     assert len(statuses_listed(client, "sendlog", since="1h")) == 3
     assert len(statuses_listed(client, "sendlog", since="24h")) == 4
     assert len(statuses_listed(client, "sendlog", since="7d")) == 5
+
+
+@pytest.mark.parametrize(
+    ("model", "query"),
+    [
+        ("sendlog", {"country": "IN"}),
+        ("sendlog", {"route": "default"}),
+        ("sendlog", {"error_code": "E110"}),
+        ("otpchallenge", {"status": "canceled"}),
+        ("otpchallenge", {"purpose": "login"}),
+        ("statusupdate", {"delivery_status": "sent"}),
+        ("statusupdate", {"source": "pull"}),
+    ],
+)
+def test_what_no_index_finds_is_looked_for_in_one_day_unless_another_span_is_chosen(model, query):
+    """R-111."""
+    at = timezone.now() - timedelta(days=2)
+    send = sent(of=started("canceled", at), at=at, error_code="E110")
+    told("SENT", send, delivery_status="sent", source="pull", received_at=at)
+    client = visit("viewer")
+
+    usual = client.get(page(model), query)
+    assert rows_on(usual) == 0
+    [chosen] = re.findall(r'<li class="selected">\s*<a[^>]*>([^<]+)</a>', spans(usual))
+    assert chosen == "Last 24 hours"
+    assert "Last 30 days" in spans(usual)
+    assert ">All<" not in spans(usual)
+    assert rows_on(client.get(page(model), {**query, "since": "7d"})) == 1
+    assert rows_on(client.get(page(model), {**query, "since": "for ever"})) == 0
+    plain = client.get(page(model))
+    assert rows_on(plain) == 1
+    assert ">All<" in spans(plain)
+
+
+def spans(response) -> str:
+    """The part of a list's page where a span of time is chosen."""
+    html = response.content.decode()
+    return next(part for part in html.split("<details") if "Last 24 hours" in part)
 
 
 def test_a_country_is_typed_where_every_country_is_allowed(configure):

@@ -53,7 +53,7 @@ def test_a_delivery_tells_its_story_in_order():
 
     story = [
         "Timeline",
-        "Created",
+        "SMS created",
         "It waited for a worker.",
         "Taken by a worker",
         "Accepted by Kaleyra",

@@ -157,7 +157,7 @@ def test_what_must_not_be_deployed_gives_its_id_under_deploy_alone(number, chang
 def test_every_id_is_documented_and_has_a_test():
     """R-137."""
     tried = {number for number, _ in [*BAD, *BAD_IN_DEPLOYMENT]}
-    apart = {"E001", "E013", "W007", "W008", "W010", "W014"}
+    apart = {"E001", "E013", "E019", "W007", "W008", "W010", "W014", "W015", "W016"}
 
     assert {f"kaleyra_otp.{number}" for number in tried | apart} == set(checks.CHECKS)
     assert not tried & apart
@@ -353,6 +353,23 @@ def test_sqlite_is_advised_to_lock_at_once(monkeypatch, vendor, mode, expected):
     connection = connections["default"]
     monkeypatch.setattr(connection, "vendor", vendor)
     monkeypatch.setitem(connection.settings_dict, "OPTIONS", {"transaction_mode": mode} if mode else {})
+
+    assert ids() == expected
+
+
+@pytest.mark.parametrize(
+    ("use_tz", "zone", "expected"),
+    [
+        (True, "Europe/Berlin", []),
+        (False, "Europe/Berlin", ["W016"]),
+        (False, "Australia/Sydney", ["W016"]),
+        (False, "Asia/Kolkata", []),
+        (False, "UTC", []),
+    ],
+)
+def test_clocks_that_are_changed_under_the_rows_are_told(settings, use_tz, zone, expected):
+    """R-124: where rows hold local time, a code of that night would live an hour longer."""
+    settings.USE_TZ, settings.TIME_ZONE = use_tz, zone
 
     assert ids() == expected
 

@@ -12,7 +12,10 @@ import pytest
 
 NAMES = {"postgres": "PostgreSQL", "postgresql": "PostgreSQL", "mysql": "MariaDB", "mariadb": "MariaDB"}
 URLS = {NAMES.get(urlsplit(url).scheme, url): url for url in os.environ.get("TEST_DATABASE_URLS", "").split()}
-RACES = ["tests/test_concurrency.py", "tests/test_crossing.py", "tests/test_recovery.py"]
+RACES = [
+    f"tests/test_{name}.py"
+    for name in ("concurrency", "crossing", "recovery", "isolation", "busy", "lock_order")
+]
 
 
 @pytest.mark.parametrize("database", ["PostgreSQL", "MariaDB"])

@@ -77,6 +77,13 @@ def test_inline_an_sms_leaves_in_the_call_and_the_row_tells_how(challenge, outbo
     assert (send.error_code, send.delivered_at) == ("", None)
 
 
+def test_an_sms_bears_the_id_of_its_row(script):
+    seen = script()
+    challenge = challenges.start(NUMBER)
+
+    assert [sms.reference for sms, _ in seen] == [str(challenge.newest_send.pk)]
+
+
 def test_a_queue_gets_the_id_of_the_row_and_no_code(queue, outbox):
     """R-086."""
     challenge = challenges.start(NUMBER)

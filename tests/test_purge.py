@@ -12,6 +12,8 @@ from django.db import connection, models
 
 from django_kaleyra_otp import retention
 from django_kaleyra_otp.models import (
+    Alarm,
+    BlockedPrefix,
     ChallengeStatus,
     OTPChallenge,
     RateLimit,
@@ -40,7 +42,10 @@ def test_what_is_past_its_time_goes_and_the_rest_stays():
     printed = purge()
 
     assert left() == (6, 4, 3, 1)
-    assert "6 status updates, 4 sends, 3 challenges; and 1 empty rate limits" in printed
+    assert (
+        "6 status updates, 4 sends, 3 challenges, 0 alarms, 0 lapsed blocks; and 1 empty rate limits"
+        in printed
+    )
     assert not SendLog.objects.filter(created_at__lt=ago(90)).exists()
     assert not OTPChallenge.objects.filter(created_at__lt=ago(90)).exists()
 
@@ -50,7 +55,7 @@ def test_a_second_run_deletes_nothing():
     """R-113."""
     purge()
 
-    assert "0 status updates, 0 sends, 0 challenges; and 0 empty" in purge()
+    assert "0 status updates, 0 sends, 0 challenges, 0 alarms, 0 lapsed blocks; and 0 empty" in purge()
     assert left() == (6, 4, 3, 1)
 
 
@@ -64,6 +69,21 @@ def test_a_dry_run_says_what_would_go_and_deletes_nothing():
     done = purge()
 
     assert said.replace("Would delete", "Deleted") == done
+
+
+def test_alarms_and_blocks_by_the_guard_go_when_they_have_long_been_over(db):
+    """R-113."""
+    for days, cleared in ((OLD, ago(OLD)), (OLD, ago(YOUNG)), (OLD, None), (YOUNG, ago(YOUNG))):
+        Alarm.objects.create(
+            kind="outage", subject="IN", raised_at=ago(days), seen_at=ago(days), cleared_at=cleared
+        )
+    for until, automatic in ((ago(OLD), True), (ago(YOUNG), True), (None, True), (ago(OLD), False)):
+        BlockedPrefix.objects.create(prefix="+919876", until=until, automatic=automatic)
+
+    assert "1 alarms, 1 lapsed blocks" in purge("--dry-run")
+    assert "1 alarms, 1 lapsed blocks" in purge()
+    assert "0 alarms, 0 lapsed blocks" in purge()
+    assert Alarm.objects.count() == BlockedPrefix.objects.count() == 3
 
 
 @pytest.mark.usefixtures("history")
@@ -131,6 +151,17 @@ def just_before(statement: str, happens: Callable[[], object]) -> Iterator[None]
     with connection.execute_wrapper(watch):
         yield
     assert not waiting, "it never came to that"
+
+
+@pytest.mark.django_db
+def test_a_bucket_that_ran_empty_just_now_stays():
+    """R-121: it may be charged at any moment, and the two would lock its row in opposite orders."""
+    hour = 1 / 24
+    young = limit(0.9 * hour)
+    limit(1.1 * hour)
+    purge()
+
+    assert [row.pk for row in RateLimit.objects.all()] == [young.pk]
 
 
 @pytest.mark.django_db

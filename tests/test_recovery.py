@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 import uuid
+from contextlib import contextmanager
 from datetime import timedelta
 from io import StringIO
 
 import pytest
 import responses
 from django.core.management import call_command
+from django.db import connection
 from django.utils import timezone
 
 from django_kaleyra_otp import challenges, recovery
@@ -132,6 +136,81 @@ def test_an_unknown_send_that_an_update_may_not_mean_stays_unknown(challenge, nu
     assert recovery.reconcile().healed == 0
     send.refresh_from_db()
     assert send.status == "unknown"
+
+
+@pytest.mark.parametrize(("status", "rank"), [("queued", 0), ("sending", 1)])
+def test_an_update_that_may_be_of_a_send_under_way_names_no_other(challenge, status, rank):
+    """R-092: the callback of a resend came before its answer."""
+    lost = challenge.newest_send
+    SendLog.objects.filter(pk=lost.pk).update(status="unknown", rank=2, message_id="", submitted_at=None)
+    under_way = SendLog.objects.get(pk=lost.pk)
+    under_way.pk, under_way.status, under_way.rank = None, status, rank
+    under_way.save()
+    waiting_update("9c1f0a4e-0000-4000-8000-000000000005")
+
+    assert recovery.reconcile().healed == 0
+    SendLog.objects.filter(pk=under_way.pk).update(
+        status="submitted", rank=3, message_id="9c1f0a4e-0000-4000-8000-000000000005:1"
+    )
+    assert recovery.reconcile().joined == 1
+    lost.refresh_from_db()
+    under_way.refresh_from_db()
+    assert (lost.status, under_way.status) == ("unknown", "delivered")
+
+
+def test_strangers_updates_keep_none_of_ours_waiting(challenge):
+    """R-092, R-093: an account that others use too, whose callbacks come here as well."""
+    StatusUpdate.objects.bulk_create(
+        StatusUpdate(
+            message_id=str(uuid.uuid4()),
+            fingerprint=uuid.uuid4().hex,
+            received_at=timezone.now() - timedelta(hours=1),
+        )
+        for _ in range(recovery.RUN_BATCH)
+    )
+    waiting_update(challenge.newest_send.message_id)
+
+    assert recovery.reconcile().joined == 1
+
+
+@contextmanager
+def ending_before_write(number):
+    """The process ends just before its so manyth UPDATE of a send or a status update."""
+    writes = itertools.count(1)
+
+    def execute(call, sql, params, many, context):
+        if re.match("UPDATE .kaleyra_otp_(sendlog|statusupdate)", sql) and next(writes) == number:
+            raise SystemExit
+        return call(sql, params, many, context)
+
+    with pytest.raises(SystemExit), connection.execute_wrapper(execute):
+        yield
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4, 5])
+def test_a_process_may_end_before_any_write_of_a_send_whose_callbacks_came_first(db, configure, number):
+    """R-080, R-092: the callbacks were answered, so nobody tells again."""
+    configure(BACKEND="tests.test_crossing.HastyBackend")
+    with ending_before_write(number):
+        challenges.start(NUMBER)
+    age(SendLog.objects.get(), 61)
+
+    recovery.reconcile()
+
+    assert SendLog.objects.get().status == "delivered"
+    assert StatusUpdate.objects.filter(send_log=SendLog.objects.get()).count() == 2
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_run_may_end_before_any_write_and_the_next_goes_on(challenge, number):
+    """R-080, R-092."""
+    waiting_update(challenge.newest_send.message_id)
+    with ending_before_write(number):
+        recovery.reconcile()
+
+    assert recovery.reconcile().joined == 1
+    challenge.newest_send.refresh_from_db()
+    assert challenge.newest_send.status == "delivered"
 
 
 def test_a_waiting_update_finds_a_send_that_was_named_without_a_look(challenge):

@@ -318,7 +318,8 @@ def test_no_repr_shows_what_is_secret(longer, outbox):
     send = SendLog.objects.get()
     shown = [
         challenge, send, result, send.challenge, delivery.code_of(challenge), outbox,
-        SMS(to=NUMBER, body=Secret(code)), routing.routes_for(NUMBER), phones.parse(NUMBER),
+        SMS(to=NUMBER, body=Secret(code), code=Secret(code)), routing.routes_for(NUMBER),
+        phones.parse(NUMBER),
         limits.buckets_for(phones.parse(NUMBER), conf.LIMITS, segments=1, ip=None, user_id=None, known=False,
                            proven=False),
     ]  # fmt: skip

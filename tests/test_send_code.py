@@ -170,3 +170,28 @@ def test_callbacks_follow_it_to_the_handset(db, outbox):
 
     send.refresh_from_db()
     assert send.status == "delivered"
+
+
+def test_a_decoy_is_charged_like_any_other_and_not_sent(db, outbox):
+    """R-032."""
+    delivery.send_code(NUMBER, "482913")
+    charged = RateLimit.objects.count()
+    RateLimit.objects.all().delete()
+    SendLog.objects.all().delete()
+
+    decoy = delivery.send_code(NUMBER, "482913", decoy=True)
+
+    assert RateLimit.objects.count() == charged
+    assert (decoy.pk, SendLog.objects.count(), len(outbox)) == (None, 0, 1)
+    with pytest.raises(Cooldown):
+        delivery.send_code(NUMBER, "482913", decoy=True)
+    with pytest.raises(Cooldown):
+        delivery.send_code(NUMBER, "482913")
+
+
+def test_a_decoy_is_refused_where_a_code_would_be(db, configure):
+    """R-032."""
+    BlockedPrefix.objects.create(prefix="+91")
+
+    with pytest.raises(PrefixBlocked):
+        delivery.send_code(NUMBER, "482913", decoy=True)

@@ -129,7 +129,7 @@ WRONG = {
     ],
     "SENDING": [None, 1, "yes", CANARY],
     "RISK": ["", "risk", 1, CANARY],
-    "DISPATCH": [None, "", "celery", ["inline"], CANARY],
+    "DISPATCH": [None, "", "huey", ["inline"], CANARY],
     "TEST_NUMBERS": [
         [],
         {"9999900001": {"code": "123456", "until": "2027-01-01"}},
@@ -206,7 +206,7 @@ RIGHT = {
     "GUARD": [{}, {"MODE": "enforce", "MIN_CONVERSION": 0.2, "ALLOW": ["+9198"]}],
     "SENDING": [True, False, "shop.sms.sending", lambda: True],
     "RISK": [None, "shop.risk.ask"],
-    "DISPATCH": ["inline", "shop.sms.later"],
+    "DISPATCH": ["inline", "tasks", "celery", "shop.sms.later"],
     "TEST_NUMBERS": [{"+919999900001": {"code": "123456", "until": "2020-01-01"}}],
     "WEBHOOK_SECRET": ["", SECRET, [SECRET, SECRET[::-1]]],
     "TIMEOUT": [(1, 2), [0.1, 15]],

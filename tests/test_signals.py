@@ -10,7 +10,7 @@ from django_kaleyra_otp import challenges, delivery, signals
 from django_kaleyra_otp.exceptions import DeliveryFailed, KaleyraOTPError
 from django_kaleyra_otp.models import OTPChallenge, SendLog
 from tests.conftest import NUMBER, OTHER, code_in, wrong
-from tests.playing import NO_LIMITS, SECRET, later
+from tests.playing import NO_LIMITS, SECRET, Scripted, later
 
 NAMES = (
     "challenge_started",
@@ -153,6 +153,31 @@ def test_a_move_of_a_delivery_is_announced_with_where_it_stood(challenge, heard)
     ]
     assert heard[1][1]["send"].status == "delivered"
     assert heard[1][1]["send"].delivered_at is not None
+
+
+def test_moves_that_waited_for_the_answer_are_announced_one_by_one(db, configure):
+    """R-091: each with the send as it then stood, so that who counts arrivals counts one."""
+    stood = []
+
+    def listen(send, previous, **kwargs):
+        stood.append((previous, send.status))
+
+    def told_before_the_answer(sms):
+        for status in ("SENT", "DELIVRD"):
+            Client().post(
+                "/otp/webhook/", {"id": "early:1", "status": status}, "application/json", headers=SECRET
+            )
+        return "early:1"
+
+    configure(BACKEND="tests.playing.Scripted")
+    Scripted.script[:] = [told_before_the_answer]
+    signals.delivery_updated.connect(listen)
+    try:
+        challenges.start(NUMBER)
+    finally:
+        signals.delivery_updated.disconnect(listen)
+
+    assert stood == [("submitted", "sent"), ("sent", "delivered")]
 
 
 def test_when_a_signal_is_heard_its_rows_are_committed(transactional_db, together, outbox):

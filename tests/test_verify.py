@@ -302,6 +302,12 @@ def test_inside_a_transaction_a_guess_works_and_warns(challenge, wrong_code, cod
         assert challenges.verify(challenge.pk, code).ok
 
 
+def test_who_says_that_his_transaction_commits_is_not_warned(challenge, wrong_code):
+    with warnings.catch_warnings(), transaction.atomic():
+        warnings.simplefilter("error")
+        assert challenges.verify(challenge.pk, wrong_code, commits=True).attempts_left == 4
+
+
 def test_the_transaction_of_a_test_case_is_not_somebodys(challenge, code):
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -213,6 +213,24 @@ def test_a_false_length_is_no_crash(delivered, length):
     assert post(CONTENT_LENGTH=length, **{"wsgi.input": body}).status_code == 204
 
 
+@pytest.mark.parametrize("error", [OSError, ValueError, EOFError, RuntimeError])
+def test_a_body_that_breaks_off_is_400_whatever_the_server_raises(db, error):
+    """R-090: gunicorn's word for a broken chunk is an Exception of its own."""
+
+    class Broken:
+        def read(self, size=-1):
+            raise error
+
+        readline = read
+
+    for extra in (
+        {"CONTENT_LENGTH": "100"},
+        {"CONTENT_LENGTH": "", "HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True},
+    ):
+        assert post(**extra, **{"wsgi.input": Broken()}).status_code == 400
+    assert not StatusUpdate.objects.exists()
+
+
 def test_under_asgi_the_same_holds(transactional_db):
     """R-090."""
     call = async_to_sync(AsyncClient().post)
@@ -235,6 +253,7 @@ HOSTILE = {
     "NaN": b'{"id": NaN}',
     "nested lists": b"[" * NESTED,
     "nested lists, closed": b"[" * NESTED + b"]" * NESTED,
+    "nested 1,000": b'{"a":' * 1000 + b"1" + b"}" * 1000,
     "nested objects": b'{"a":' * 10_000 + b"1" + b"}" * 10_000,
     "eleven deep": b'{"a":' * 11 + b"1" + b"}" * 11,
     "long number": b'{"id": ' + b"9" * 10_000 + b"}",
@@ -255,9 +274,10 @@ HOSTILE = {
     "wrong types": b'{"id": ["a"], "status": {"a": 1}, "to": null}',
     "twice": b'{"id": "a", "id": "b", "status": "SENT", "status": "DELIVRD"}',
 }
+FORM = "application/x-www-form-urlencoded"
 CONTENT_TYPES = [
     "application/json",
-    "application/x-www-form-urlencoded",
+    FORM,
     "multipart/form-data; boundary=b",
     "",
 ]
@@ -266,13 +286,12 @@ CONTENT_TYPES = [
 @pytest.mark.parametrize("name", HOSTILE)
 def test_an_odd_body_of_kaleyras_is_204_and_soon_done(challenge, name):
     """R-090, R-083, W10, W11: a call that fails may cost the profile."""
-    before = time.process_time()
-
     for content_type in CONTENT_TYPES:
+        before = time.process_time()
         assert post(HOSTILE[name], content_type).status_code == 204
+        assert time.process_time() - before < 0.2
 
     assert status() == "submitted"
-    assert time.process_time() - before < 1
 
 
 JSON = st.recursive(

@@ -44,9 +44,9 @@ class CappedPaginator(_Paginator):
 
     @cached_property
     def _found(self) -> int:
-        # without an order the database may stop at the first rows it meets
+        # in the order of the list, whose index begins with the newest: a filter seldom looks for others
         rows = cast("QuerySet[Any]", self.object_list)
-        return rows.order_by().values("pk")[: self.MOST + 1].count()
+        return rows.values("pk")[: self.MOST + 1].count()
 
     @cached_property
     def count(self) -> int:

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django_kaleyra_otp import phones
 from django_kaleyra_otp.admin import badges, filters, timeline
 from django_kaleyra_otp.admin.base import NOTHING, ReadOnlyAdmin, as_uuid, may_view
+from django_kaleyra_otp.admin.find_number import NumberDesk
 from django_kaleyra_otp.models import OTPChallenge, SendLog
 
 
@@ -33,7 +34,7 @@ class OTPChallengeAdmin(ReadOnlyAdmin):
     list_filter = [filters.ChallengeStatusFilter, filters.PurposeFilter, filters.WindowFilter]
     ordering = ["-created_at"]
     search_fields = ["id"]
-    search_help_text = _("The id of a challenge, whole.")
+    search_help_text = _("The id of a challenge, whole. A number is looked for by Find a number.")
     fieldsets = [
         (
             _("Challenge"),
@@ -68,6 +69,10 @@ class OTPChallengeAdmin(ReadOnlyAdmin):
         ),
     ]
 
+    def get_urls(self) -> list[Any]:
+        """Return the pages, those about one number among them."""
+        return [*NumberDesk(self.admin_site).urls(), *super().get_urls()]
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[OTPChallenge]:
         """Return the challenges, each with the status of its newest SMS where that may be seen."""
         rows: QuerySet[OTPChallenge] = super().get_queryset(request)
@@ -100,11 +105,12 @@ class OTPChallengeAdmin(ReadOnlyAdmin):
         obj: Any = None,
     ) -> HttpResponse:
         """Return the page, with the challenge's timeline and deliveries."""
-        sends = []
+        sends, decoy, now = [], False, timezone.now()
         if may_view(request, SendLog):
             sends = list(SendLog.objects.filter(challenge=obj).order_by("created_at", "pk")[:50])
+            decoy = timeline.is_decoy(obj, has_sends=bool(sends), now=now)
         linked = [(send, self.link(SendLog, send.pk, _("delivery %s") % send.pk)) for send in sends]
-        context["events"] = timeline.of_challenge(obj, linked, timezone.now())
+        context |= {"events": timeline.of_challenge(obj, linked, now, decoy=decoy), "find_by": "challenge"}
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     @admin.display(description=_("phone number"))
@@ -139,8 +145,11 @@ class OTPChallengeAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("newest SMS"))
     def delivery(self, challenge: Any) -> str:
-        """How the newest SMS fared."""
-        return badges.delivery_badge(challenge.newest_status) if challenge.newest_status else NOTHING
+        """How the newest SMS fared; a decoy has none."""
+        if challenge.newest_status:
+            return badges.delivery_badge(challenge.newest_status)
+        decoy = timeline.is_decoy(challenge, has_sends=False, now=timezone.now())
+        return badges.badge(badges.Tone.OVER, _("decoy: no SMS")) if decoy else NOTHING
 
     @admin.display(description=_("asked by"))
     def kind(self, challenge: OTPChallenge) -> Any:

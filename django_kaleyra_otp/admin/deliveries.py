@@ -7,13 +7,15 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import path
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from django_kaleyra_otp import phones
-from django_kaleyra_otp.admin import badges, filters, timeline
+from django_kaleyra_otp.admin import badges, faults, filters, timeline
 from django_kaleyra_otp.admin.base import NOTHING, ReadOnlyAdmin, as_uuid, may_view
+from django_kaleyra_otp.admin.report import ReportDesk
 from django_kaleyra_otp.kaleyra.callbacks import spellings
 from django_kaleyra_otp.models import OTPChallenge, SendLog, StatusUpdate
 from django_kaleyra_otp.models.delivery import PLACEHOLDER
@@ -29,11 +31,10 @@ class SendLogAdmin(ReadOnlyAdmin):
     list_display = [
         "created_at",
         "full_number",
-        "country_code",
         "outcome",
         "error",
+        "country_code",
         "to_handset",
-        "answer_time",
         "challenge_link",
     ]
     list_filter = [
@@ -45,7 +46,9 @@ class SendLogAdmin(ReadOnlyAdmin):
     ]
     ordering = ["-created_at"]
     search_fields = ["message_id"]
-    search_help_text = _("A message id of Kaleyra's or the id of a challenge, whole.")
+    search_help_text = _(
+        "A message id of Kaleyra's or the id of a challenge, whole. A number is looked for by Find a number."
+    )
     fieldsets = [
         (
             _("SMS"),
@@ -84,6 +87,11 @@ class SendLogAdmin(ReadOnlyAdmin):
         (_("Times"), {"fields": ["created_at", "claimed_at", "submitted_at", "delivered_at"]}),
     ]
 
+    def get_urls(self) -> list[Any]:
+        """Return the pages, the delivery report among them."""
+        report = self.admin_site.admin_view(ReportDesk(self.admin_site).show)
+        return [path("report/", report, name="kaleyra_otp_report"), *super().get_urls()]
+
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
@@ -106,7 +114,8 @@ class SendLogAdmin(ReadOnlyAdmin):
         """Return the page, with the timeline of the SMS."""
         updates = list(StatusUpdate.objects.filter(send_log=obj).order_by("pk")[:MOST_UPDATES])
         challenge = obj.challenge if may_view(request, OTPChallenge) else None
-        context["events"] = timeline.of_send(obj, updates, challenge, timezone.now())
+        events = timeline.of_send(obj, updates, challenge, timezone.now())
+        context |= {"events": events, "find_by": "send"}
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     @admin.display(description=_("phone number"))
@@ -162,4 +171,4 @@ class SendLogAdmin(ReadOnlyAdmin):
     @admin.display(description=_("whose fault"))
     def fault(self, send: SendLog) -> Any:
         """Whose fault the error is."""
-        return timeline.FAULTS.get(send.error_class, send.error_class or NOTHING)
+        return faults.FAULTS.get(send.error_class, send.error_class or NOTHING)

@@ -11,12 +11,13 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_kaleyra_otp.conf import conf
 from django_kaleyra_otp.delivery import TEST_ROUTE
 from django_kaleyra_otp.kaleyra import errors
-from django_kaleyra_otp.models import ChallengeStatus, DeliveryStatus, Source
+from django_kaleyra_otp.models import AlarmKind, ChallengeStatus, DeliveryStatus, Source
 
 Rows = QuerySet[Any]
 Choices = list[tuple[str, Any]]
@@ -34,6 +35,8 @@ class ExactFilter(admin.SimpleListFilter):
     parameter_name: str
     #: Whether other values than the known ones are found in the table.
     open_ended = False
+    #: Whether an index finds its rows at any size of the table, in the order of the list.
+    indexed = False
 
     def known(self) -> Choices:
         """Return the values that can be foreseen, each with its name."""
@@ -127,7 +130,7 @@ class ErrorCodeFilter(ExactFilter):
 
     def known(self) -> Choices:
         """Return the codes that are known."""
-        return [(entry.code, entry.meaning) for entry in errors.ENTRIES]
+        return [(entry.code, gettext(entry.meaning)) for entry in errors.ENTRIES]
 
 
 class PurposeFilter(ExactFilter):
@@ -146,6 +149,7 @@ class DeliveryStatusFilter(ExactFilter):
 
     title = _("status")
     parameter_name = "status"
+    indexed = True
     NO_RECEIPT = "no_receipt"
 
     def known(self) -> Choices:
@@ -191,6 +195,7 @@ class WaitingFilter(ExactFilter):
 
     title = _("delivery")
     parameter_name = "waiting"
+    indexed = True  # those that wait are few
 
     def known(self) -> Choices:
         """Return the two states."""
@@ -226,6 +231,7 @@ class AutomaticFilter(ExactFilter):
 
     title = _("who closed it")
     parameter_name = "automatic"
+    indexed = True  # the table is small
 
     def known(self) -> Choices:
         """Return the two."""
@@ -241,6 +247,7 @@ class BlockStateFilter(ExactFilter):
 
     title = _("state")
     parameter_name = "state"
+    indexed = True  # the table is small
 
     def known(self) -> Choices:
         """Return the two states."""
@@ -252,8 +259,40 @@ class BlockStateFilter(ExactFilter):
         return rows.filter(over if value == "over" else ~over)
 
 
+class AlarmStateFilter(ExactFilter):
+    """Alarms that stand, or that are over."""
+
+    title = _("state")
+    parameter_name = "state"
+    indexed = True  # the table is small
+
+    def known(self) -> Choices:
+        """Return the two states."""
+        return [("stands", _("stands")), ("over", _("over"))]
+
+    def having(self, value: str, rows: Rows) -> Rows:
+        """Return the alarms that stand, or those that are over."""
+        return rows.filter(cleared_at__isnull=value != "over")
+
+
+class AlarmKindFilter(ExactFilter):
+    """One kind of alarm."""
+
+    title = _("what")
+    parameter_name = "kind"
+    indexed = True  # the table is small
+
+    def known(self) -> Choices:
+        """Return the kinds."""
+        return list(AlarmKind.choices)
+
+
 class WindowFilter(admin.SimpleListFilter):
-    """Rows of the last hour, day, week or month, by the time they were made."""
+    """Rows of the last hour, day, week or month, by the time they were made.
+
+    Where another filter asks for a column that no index holds, it is the last day unless another span is
+    chosen: a value that is rare, or in no row, would have the whole table read.
+    """
 
     title = _("time")
     parameter_name = "since"
@@ -264,6 +303,25 @@ class WindowFilter(admin.SimpleListFilter):
         "30d": (_("Last 30 days"), timedelta(days=30)),
     }
     field = "created_at"
+    USUAL = "24h"
+
+    def __init__(self, request: HttpRequest, params: Any, model: type[Model], model_admin: Any) -> None:
+        super().__init__(request, params, model, model_admin)
+        self.bound = any(
+            request.GET.get(shown.parameter_name, "").strip()
+            for shown in model_admin.list_filter
+            if not getattr(shown, "indexed", True)
+        )
+
+    def value(self) -> str | None:
+        """Return the span: the chosen one, or, where there must be one, the usual."""
+        chosen = super().value()
+        return self.USUAL if self.bound and chosen not in self.SPANS else chosen
+
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
+        """Yield the links; not the one for any time, where that is not to be had."""
+        every, *spans = super().choices(changelist)
+        yield from spans if self.bound else [every, *spans]
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         """Return the spans."""
@@ -274,6 +332,13 @@ class WindowFilter(admin.SimpleListFilter):
         if self.value() not in self.SPANS:
             return queryset
         return queryset.filter(**{f"{self.field}__gte": timezone.now() - self.SPANS[self.value() or ""][1]})
+
+
+class RaisedFilter(WindowFilter):
+    """Alarms of the last hour, day, week or month."""
+
+    title = _("raised")
+    field = "raised_at"
 
 
 class ReceivedFilter(WindowFilter):

@@ -7,11 +7,12 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from django_kaleyra_otp.admin import badges, filters
-from django_kaleyra_otp.admin.base import BoundedAdmin, sees_numbers
-from django_kaleyra_otp.models import BlockedPrefix
+from django_kaleyra_otp.admin import alarms, badges, filters
+from django_kaleyra_otp.admin.base import NOTHING, BoundedAdmin, sees_numbers
+from django_kaleyra_otp.models import Alarm, BlockedPrefix
 
 #: ``+``, a country code of at most three digits and the four that follow: what is no single person's.
 LONGEST_SERIES = 8
@@ -33,25 +34,25 @@ class BlockedPrefixAdmin(BoundedAdmin):
     list_display = ["full_prefix", "state", "until", "closed_by", "reason", "created_at"]
     list_filter = [filters.BlockStateFilter, filters.AutomaticFilter]
     ordering = ["-created_at"]
-    readonly_fields = ["automatic", "created_at"]
+    readonly_fields = ["automatic", "created_at", "alarm"]
     personal = {"full_prefix": "short_prefix"}
 
     def get_fields(self, request: HttpRequest, obj: BlockedPrefix | None = None) -> list[Any]:
         """Return what is asked for; of a row that is there, what is known besides."""
         asked = ["prefix", "reason", "until"]
-        return [*asked, "automatic", "created_at"] if obj else asked
+        return [*asked, "automatic", "created_at", "alarm"] if obj else asked
 
     def has_view_permission(self, request: HttpRequest, obj: BlockedPrefix | None = None) -> bool:
         """Return whether the prefix may be seen whole."""
-        return super().has_view_permission(request, obj) and _may(request, obj)
+        return super().has_view_permission(request, obj) and may_open(request, obj)
 
     def has_change_permission(self, request: HttpRequest, obj: BlockedPrefix | None = None) -> bool:
         """Return whether the block may be changed."""
-        return super().has_change_permission(request, obj) and _may(request, obj)
+        return super().has_change_permission(request, obj) and may_open(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: BlockedPrefix | None = None) -> bool:
         """Return whether the block may be lifted."""
-        return super().has_delete_permission(request, obj) and _may(request, obj)
+        return super().has_delete_permission(request, obj) and may_open(request, obj)
 
     @admin.display(description=_("prefix"))
     def full_prefix(self, block: BlockedPrefix) -> str:
@@ -70,11 +71,22 @@ class BlockedPrefixAdmin(BoundedAdmin):
             return badges.badge(badges.Tone.BAD, _("closed"))
         return badges.badge(badges.Tone.OVER, _("over"))
 
+    @admin.display(description=_("alarm"))
+    def alarm(self, block: BlockedPrefix) -> str:
+        """The alarm it came with, and its figures."""
+        alarm = alarms.alarm_of(block)
+        if alarm is None:
+            return NOTHING
+        return format_html(
+            "{} {}", self.link(Alarm, alarm.pk, alarm.get_kind_display()), alarms.in_short(alarm)
+        )
+
     @admin.display(description=_("closed by"))
     def closed_by(self, block: BlockedPrefix) -> Any:
         """Whether a person or the guard closed it."""
         return _("the guard") if block.automatic else _("hand")
 
 
-def _may(request: HttpRequest, block: BlockedPrefix | None) -> bool:
+def may_open(request: HttpRequest, block: BlockedPrefix | None) -> bool:
+    """Return whether a block may be seen whole, and so changed or lifted."""
     return block is None or not is_personal(block) or sees_numbers(request)

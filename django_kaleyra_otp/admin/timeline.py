@@ -6,16 +6,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from django_kaleyra_otp.admin import badges
+from django_kaleyra_otp.admin import badges, faults
 from django_kaleyra_otp.admin.badges import Tone
 from django_kaleyra_otp.admin.filters import RECEIPT_DUE
+from django_kaleyra_otp.conf import conf
 from django_kaleyra_otp.delivery import TEST_ROUTE
 from django_kaleyra_otp.kaleyra import errors, statuses
-from django_kaleyra_otp.kaleyra.errors import ErrorClass
 from django_kaleyra_otp.models import (
     ChallengeStatus,
     DeliveryStatus,
@@ -25,27 +26,11 @@ from django_kaleyra_otp.models import (
     StatusUpdate,
 )
 
-FAULTS: dict[str, Promise] = {
-    ErrorClass.CONFIGURATION: gettext_lazy("ours: the settings, or the Kaleyra account"),
-    ErrorClass.RECIPIENT: gettext_lazy("the number's"),
-    ErrorClass.HANDSET: gettext_lazy("the phone's or its network's, for a while"),
-    ErrorClass.PREFERENCE: gettext_lazy("nobody's: the person wants no SMS"),
-    ErrorClass.BALANCE: gettext_lazy("ours: the balance of the Kaleyra account"),
-    ErrorClass.DLT: gettext_lazy("ours: the sender or template as registered with DLT"),
-    ErrorClass.VENDOR: gettext_lazy("Kaleyra's or the operator's"),
-    ErrorClass.NETWORK: gettext_lazy("the network's between us and Kaleyra"),
-    ErrorClass.CALLER: gettext_lazy("ours: a request that no setting makes right"),
-}
-
-#: What an error code means that is no word of Kaleyra's but ours: the SMS never left.
-OWN_CODES: dict[str, Promise] = {
-    "closed": gettext_lazy("The challenge was over before a worker took the SMS."),
-    "delivery_unavailable": gettext_lazy("Sending was switched off."),
-    "dispatch": gettext_lazy("The queue did not take the SMS."),
-    "key": gettext_lazy("The key that the code is made with is no longer in the settings."),
-    "prefix_blocked": gettext_lazy("The prefix of the number was closed by then."),
-    "time_out": gettext_lazy("The time that one SMS may take, over all tries and routes, ran out."),
-}
+#: What a decoy is; see ``login.decoys``.
+DECOY = gettext_lazy(
+    "A decoy: the number signs nobody in, so no SMS was sent and the page looked as it always does. "
+    "No code opens it."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +55,14 @@ def lacks_receipt(send: SendLog, now: datetime) -> bool:
     return taken and send.submitted_at is not None and send.submitted_at < now - RECEIPT_DUE
 
 
+def is_decoy(challenge: OTPChallenge, *, has_sends: bool, now: datetime) -> bool:
+    """Return whether a challenge never had an SMS: a sign-in page showed it to a number without a user.
+
+    One as old as ``RETENTION`` lost its SMS to the purge, and was kept for its wrong guesses.
+    """
+    return not has_sends and challenge.created_at > now - timedelta(days=conf.RETENTION)
+
+
 def why_not(send: SendLog) -> str:
     """Return the trace code of an SMS that did not arrive, or ""."""
     status = DeliveryStatus(send.status)
@@ -81,7 +74,7 @@ def of_send(
 ) -> list[Event]:
     """Return the timeline of one SMS: handing over, each update, arrival, what became of its challenge."""
     events = [
-        Event(title=_("Created"), at=send.created_at, notes=_sentences(_made_by(send))),
+        Event(title=_("SMS created"), at=send.created_at, notes=_sentences(_made_by(send))),
         *_handing_over(send),
         *map(_told, updates),
     ]
@@ -93,14 +86,22 @@ def of_send(
     if challenge is not None:
         events += _ends(challenge, now)
     if lacks_receipt(send, now):
-        events.append(_silence(now))
+        events.append(_silence(send))
     return in_order(events)
 
 
-def of_challenge(challenge: OTPChallenge, sends: Iterable[tuple[SendLog, str]], now: datetime) -> list[Event]:
+def of_challenge(
+    challenge: OTPChallenge,
+    sends: Iterable[tuple[SendLog, str]],
+    now: datetime,
+    *,
+    decoy: bool = False,
+) -> list[Event]:
     """Return the timeline of one challenge; each send comes with the HTML of a link to its page."""
     caller = _("A known caller asked.") if challenge.known else _("A stranger asked.")
-    events = [Event(title=_("Started"), at=challenge.created_at, notes=(caller,))]
+    title = _("Started: %s") % challenge.purpose
+    notes = _sentences(caller, str(DECOY) if decoy else "")
+    events = [Event(title=title, at=challenge.created_at, notes=notes)]
     for number, (send, link) in enumerate(sends, start=1):
         status = DeliveryStatus(send.status)
         title = _("SMS %(number)d: %(status)s") % {"number": number, "status": status.label}
@@ -133,20 +134,20 @@ def of_challenge(challenge: OTPChallenge, sends: Iterable[tuple[SendLog, str]], 
 def explain_trace(word: str) -> tuple[str, ...]:
     """Return what a trace code means and whose fault it is, or nothing where it is not known."""
     entry = statuses.trace(word)
-    return (entry.meaning, _fault(entry.fault)) if entry else ()
+    return (_(entry.meaning), _fault(entry.fault)) if entry else ()
 
 
 def explain_error(code: str) -> tuple[str, ...]:
     """Return what an error code means, what mends it and whose fault it is, or nothing."""
     entry = errors.explain(code)
-    return (entry.meaning, entry.mend, _fault(entry.error_class)) if entry else ()
+    return (_(entry.meaning), _(entry.mend), _fault(entry.error_class)) if entry else ()
 
 
 def elapsed(span: timedelta) -> str:
     """Return a length of time for people: ``7.2 s``, ``3 min 5 s``, ``2 h 10 min``, ``4 days``."""
     seconds = max(span.total_seconds(), 0)
     if seconds < 60:
-        return _("%.1f s") % seconds
+        return _("%s s") % number_format(seconds, 1)
     minutes, rest = divmod(int(seconds), 60)
     if minutes < 60:
         return _("%(minutes)d min %(seconds)d s") % {"minutes": minutes, "seconds": rest}
@@ -216,9 +217,14 @@ def _error_notes(send: SendLog) -> tuple[str, ...]:
     told = _error(send)
     known = explain_error(send.error_code)
     if not known:
-        own = str(OWN_CODES.get(send.error_code, ""))
-        known = (own, _fault(send.error_class) if send.error_class else "")
+        known = _own(send)
     return _sentences(told, *known)
+
+
+def _own(send: SendLog) -> tuple[str, ...]:
+    if own := faults.OWN_CODES.get(send.error_code):
+        return (str(own.meaning), str(own.mend), _("Whose fault: %s.") % own.fault)
+    return (_fault(send.error_class),) if send.error_class else ()
 
 
 def _told(update: StatusUpdate) -> Event:
@@ -267,10 +273,10 @@ def _ends(challenge: OTPChallenge, now: datetime) -> list[Event]:
     return events
 
 
-def _silence(now: datetime) -> Event:
+def _silence(send: SendLog) -> Event:
     return Event(
         title=_("No receipt"),
-        at=now,
+        at=send.submitted_at + RECEIPT_DUE if send.submitted_at else None,
         tone=Tone.DOUBT,
         notes=(
             _("Kaleyra accepted it over an hour ago and has not told what became of it."),
@@ -280,7 +286,7 @@ def _silence(now: datetime) -> Event:
 
 
 def _fault(fault: str) -> str:
-    return _("Whose fault: %s.") % FAULTS.get(fault, fault)
+    return _("Whose fault: %s.") % faults.FAULTS.get(fault, fault)
 
 
 def _sentences(*parts: str) -> tuple[str, ...]:

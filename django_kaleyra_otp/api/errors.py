@@ -23,6 +23,7 @@ STATUS: dict[str, int] = {
     "invalid_phone_number": 400,
     "invalid": 400,
     "invalid_code": 400,
+    "invalid_token": 400,
     "not_authenticated": 401,
     "permission_denied": 403,
     "country_not_allowed": 403,

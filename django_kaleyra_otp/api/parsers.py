@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping
 from typing import IO, Any
 
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import ParseError
 from rest_framework.negotiation import BaseContentNegotiation
@@ -13,7 +15,36 @@ from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
+from django_kaleyra_otp import bodies
+
 MAX_BYTES = 4096
+
+_BROKEN = _("The body could not be read.")
+_TOO_LONG = _("Send at most 4 KiB.")
+_WHY = {400: _BROKEN, 411: _("Send the length of the body."), 413: _TOO_LONG}
+
+
+def give_length(request: HttpRequest) -> None:
+    """Read a body that came without a length, and give it one: the framework would take it for empty.
+
+    Raises ParseError where that cannot be done.
+    """
+    if request.META.get("CONTENT_LENGTH"):
+        return
+    try:
+        body = bodies.read(request, MAX_BYTES)
+    except bodies.Unreadable as trouble:
+        raise ParseError(_WHY[trouble.status]) from None
+    # as HttpRequest.body leaves a request that was read
+    request._body, request._stream = body, io.BytesIO(body)
+    request.META["CONTENT_LENGTH"] = str(len(body))
+
+
+def is_foreign(request: Request) -> bool:
+    """Return whether a request names a content type; wsgiref calls a request that has none ``text/plain``."""
+    return bool(request.content_type) and (
+        request.content_type != "text/plain" or request.META["CONTENT_LENGTH"] != "0"
+    )
 
 
 class ObjectParser(BaseParser):
@@ -31,9 +62,9 @@ class ObjectParser(BaseParser):
         try:
             raw = stream.read(MAX_BYTES + 1)
         except OSError:
-            raise ParseError(_("The body could not be read.")) from None
+            raise ParseError(_BROKEN) from None
         if len(raw) > MAX_BYTES:
-            raise ParseError(_("Send at most 4 KiB."))
+            raise ParseError(_TOO_LONG)
         try:
             found = json.loads(raw.decode("utf-8"), parse_constant=_no_constant)
         except (ValueError, RecursionError):

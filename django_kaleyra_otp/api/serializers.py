@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from typing import Any
 
+from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from django_kaleyra_otp import phones
 from django_kaleyra_otp.models import ChallengeStatus, DeliveryStatus, OTPChallenge, SendLog
+
+_TAG = RegexValidator(
+    r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*\Z", _("Give a language tag, such as hi or pt-br.")
+)
 
 
 class TextField(serializers.CharField):
@@ -26,21 +30,23 @@ class TextField(serializers.CharField):
 class StartSerializer(serializers.Serializer[Any]):
     """What starts a challenge. The context of a code comes from the server's own Python, never from here."""
 
-    phone_number = TextField(help_text="E.164, such as +919876543210.", trim_whitespace=False)
-    purpose = TextField(default="verify", help_text="One of the purposes that are open to HTTP.")
-    language = TextField(required=False, max_length=35, help_text="A language tag, such as hi.")
+    phone_number = TextField(help_text="E.164, such as +919876543210.", trim_whitespace=False, min_length=1)
+    purpose = TextField(
+        default="verify", help_text="One of the purposes that are open to HTTP.", min_length=1
+    )
+    language = TextField(
+        required=False, max_length=35, help_text="A language tag, such as hi.", validators=[_TAG]
+    )
 
     def validate_language(self, value: str) -> str:
         """Return the tag in small letters."""
-        if not re.fullmatch(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*", value, re.ASCII):
-            raise serializers.ValidationError(_("Give a language tag, such as hi or pt-br."))
         return value.replace("_", "-").lower()
 
 
 class VerifySerializer(serializers.Serializer[Any]):
     """A guess."""
 
-    code = TextField(help_text="The digits of the code; spaces and hyphens in it do not count.")
+    code = TextField(help_text="The digits of the code; spaces and hyphens in it do not count.", min_length=1)
 
 
 class DeliverySerializer(serializers.Serializer[Any]):

@@ -17,7 +17,7 @@ from rest_framework.views import APIView
 
 from django_kaleyra_otp import challenges, phones
 from django_kaleyra_otp.api import errors
-from django_kaleyra_otp.api.parsers import JSONAlways, ObjectParser
+from django_kaleyra_otp.api.parsers import JSONAlways, ObjectParser, give_length, is_foreign
 from django_kaleyra_otp.api.schema import describe
 from django_kaleyra_otp.api.serializers import StartSerializer, answer
 from django_kaleyra_otp.conf import conf
@@ -58,15 +58,17 @@ class ChallengeView(OutsideTransactions, APIView):  # type: ignore[misc]
         """Read the body of every POST, whatever the view does with it.
 
         A page elsewhere can have a browser post a form, but no JSON: a form that is not refused
-        would spend SMS. A context comes from the server's own Python: a stranger must neither
-        choose it nor write our SMS.
+        would spend SMS. It is refused before a CSRF check looks into it. A context comes from the
+        server's own Python: a stranger must neither choose it nor write our SMS.
         """
-        super().initial(request, *args, **kwargs)
-        if request.method == "POST":
-            if request.content_type and not JSONAlways().select_parser(request, self.get_parsers()):
+        posted = request.method == "POST" and hasattr(self, "post")
+        if posted:
+            give_length(request._request)
+            if is_foreign(request) and not JSONAlways().select_parser(request, self.get_parsers()):
                 raise UnsupportedMediaType(request.content_type)
-            if "bind" in request.data:
-                raise Invalid(errors={"bind": [_NO_BIND]})
+        super().initial(request, *args, **kwargs)
+        if posted and "bind" in request.data:
+            raise Invalid(errors={"bind": [_NO_BIND]})
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Keep every answer, errors included, out of every cache."""

@@ -11,10 +11,11 @@ from django_kaleyra_otp.types import SMS, Receipt, Route
 
 @dataclass(frozen=True, slots=True)
 class OutboxSMS:
-    """One SMS in the outbox; number and text are left out of the repr, so that no test prints them."""
+    """One SMS in the outbox; number, text and code are left out of the repr, so that no test prints them."""
 
     to: str = field(repr=False)
     body: str = field(repr=False)
+    code: str = field(repr=False)
     message_id: str
     sender: str
     template_id: str
@@ -32,6 +33,14 @@ class LocMemBackend(BaseBackend):
         """Keep one SMS under a new id."""
         message_id = f"{uuid.uuid4()}:1"
         outbox.append(
-            OutboxSMS(sms.to, sms.body.reveal(), message_id, route.sender, sms.template_id, route.name)
+            OutboxSMS(
+                to=sms.to,
+                body=sms.body.reveal(),
+                code=sms.code.reveal(),
+                message_id=message_id,
+                sender=route.sender,
+                template_id=sms.template_id,
+                route=route.name,
+            )
         )
         return Receipt(message_id=message_id)

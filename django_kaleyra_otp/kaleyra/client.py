@@ -64,7 +64,8 @@ class KaleyraClient:
 
     ``base_url`` is https://<host> without a path, checked by the caller. ``timeout`` is seconds to
     connect (for each address the host name has, and again for TLS) and seconds for the whole
-    answer. Instances are cheap: the connections belong to the process.
+    answer. ``date`` is when the last answer was made, as its header says. Instances are cheap: the
+    connections belong to the process.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class KaleyraClient:
         self.sid = sid
         self.api_key = api_key
         self.timeout = timeout
+        self.date = ""
         self.root = f"{base_url.rstrip('/')}/v1/{quote(sid, safe='')}"
 
     def __repr__(self) -> str:
@@ -205,6 +207,7 @@ class KaleyraClient:
             if transport.never_left(error):
                 raise NotConnected(f"No connection was made: {name}.") from error
             raise AnswerLost(message=f"No answer came: {name}.") from error
+        self.date = response.headers.get("Date", "")
         with contextlib.closing(response):
             return answers.receive(response, (self.api_key, *call.secrets))
 

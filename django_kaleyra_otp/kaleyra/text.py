@@ -11,6 +11,11 @@ LONG_DIGITS = re.compile(r"\d{4,}")
 CODE_DIGITS = re.compile(r"\d{6,}")
 
 
+def gettext_noop(sentence: str) -> str:
+    """Return a sentence as it is. A tool that collects what is to be translated finds it by this name."""
+    return sentence
+
+
 def printable(text: str, cap: int) -> str:
     """Return ``text`` without control characters and lone surrogates, at most ``cap`` characters of it."""
     if not text.isprintable():

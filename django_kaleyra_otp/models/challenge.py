@@ -136,7 +136,14 @@ class OTPChallenge(models.Model):
             ),
             models.Index(fields=["created_at"], name="kaleyra_otp_challenge_created"),
         ]
-        permissions = [("view_full_phone_number", _("Can see phone numbers in full"))]
+        permissions = [
+            ("view_full_phone_number", _("Can see phone numbers in full")),
+            ("find_number", _("Can find a number and what happened to it")),
+            ("resend_code", _("Can send a code again")),
+            ("open_number", _("Can forgive the wrong codes of a number")),
+            ("pull_status", _("Can ask Kaleyra for a status")),
+            ("forget_number", _("Can delete everything about a number")),
+        ]
 
     def __str__(self) -> str:
         return str(self.pk)

@@ -7,7 +7,7 @@ message id, then looks for waiting updates. Whoever comes second finds the other
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -257,14 +257,17 @@ def named(message_ids: Sequence[str]) -> list[Named]:
     return [Named(*row) for row in rows]
 
 
+@database.retried
 def join(send: SendLog, update: StatusUpdate) -> DeliveryStatus | None:
     """Give a waiting update its send and move the send as it says; returns the status before, if it moved.
 
     Takes a send that is named by the update's message id and has its number.
     """
-    StatusUpdate.objects.using(database.alias()).give(update, send.pk)
     previous = DeliveryStatus(send.status)
-    if not SendLog.objects.using(database.alias()).apply(send.pk, update, accepted=send.was_accepted):
+    moved = SendLog.objects.using(database.alias()).apply(send.pk, update, accepted=send.was_accepted)
+    # given last: what waits is looked at again, should this process end here
+    StatusUpdate.objects.using(database.alias()).give(update, send.pk)
+    if not moved:
         return None
     status = DeliveryStatus(update.delivery_status)
     send.status, send.rank = status, status.rank
@@ -275,8 +278,20 @@ def join(send: SendLog, update: StatusUpdate) -> DeliveryStatus | None:
     return previous
 
 
-def join_waiting(send: SendLog) -> list[DeliveryStatus]:
-    """Give a send, whose message id was just committed, the updates that came before; returns its moves."""
+def join_waiting(send: SendLog) -> Iterator[DeliveryStatus]:
+    """Give a send, whose message id was just committed, the updates that came before.
+
+    Yields the status before each move, while the send stands where that move left it.
+    """
+    for update in _waiting_for(send):
+        if update.is_about(send.phone_number):
+            previous = join(send, update)
+            if previous is not None:
+                yield previous
+
+
+@database.retried
+def _waiting_for(send: SendLog) -> list[StatusUpdate]:
     names = spellings(send.message_id)
     waiting = database.read(
         "SELECT id FROM kaleyra_otp_statusupdate "  # noqa: S608
@@ -286,6 +301,4 @@ def join_waiting(send: SendLog) -> list[DeliveryStatus]:
     if not waiting:
         return []
     rows = StatusUpdate.objects.using(database.alias())
-    found = rows.filter(pk__in=[pk for (pk,) in waiting]).order_by("pk")
-    moves = (join(send, update) for update in found if update.is_about(send.phone_number))
-    return [previous for previous in moves if previous is not None]
+    return list(rows.filter(pk__in=[pk for (pk,) in waiting]).order_by("pk"))

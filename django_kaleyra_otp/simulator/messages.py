@@ -137,6 +137,7 @@ class Message:
             "code": self.code,
             "template_id": self.template_id,
             "callback_profile_id": self.callback_profile_id,
+            "references": self.parameters.get("ref_custom", []),
             "created_at": self.created_at.isoformat(),
             "fate": [str(knob) for knobs in self.knobs.values() for knob in knobs],
             "status": self.status,

@@ -7,6 +7,7 @@ that no page shows.
 from __future__ import annotations
 
 import inspect
+import logging as levels
 import os
 import pprint
 import re
@@ -25,7 +26,7 @@ from sphinx.errors import ExtensionError
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
-from django_kaleyra_otp import checks, conf, exceptions, models
+from django_kaleyra_otp import checks, conf, events, exceptions, models
 from django_kaleyra_otp.api import errors, schema
 from django_kaleyra_otp.kaleyra import errors as kaleyra_errors
 from django_kaleyra_otp.kaleyra import statuses
@@ -180,6 +181,25 @@ class Checks(FromTheCode):
         return table(["Id", "What it says"], rows, "22 78")
 
 
+class Events(FromTheCode):
+    """``.. kaleyra-events::``: every event of the log."""
+
+    def lines(self) -> list[str]:
+        """Return the table, in the order of the source."""
+        rows = []
+        for event in events.EVENTS.values():
+            fields = ", ".join(f"``{field}``" for field in event.fields)
+            rows.append(
+                [
+                    f"``{event.name}``",
+                    levels.getLevelName(event.level),
+                    event.outcome,
+                    f"{event.meaning}\n\n{fields}",
+                ]
+            )
+        return table(["Event", "Level", "Outcome", "What happened, and its fields"], rows, "22 10 10 58")
+
+
 class Choices(FromTheCode):
     """``.. kaleyra-choices:: Class``: the values of a TextChoices of the models, with their labels."""
 
@@ -329,6 +349,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("kaleyra-exceptions", Exceptions)
     app.add_directive("kaleyra-operations", Operations)
     app.add_directive("kaleyra-checks", Checks)
+    app.add_directive("kaleyra-events", Events)
     app.add_directive("kaleyra-choices", Choices)
     app.add_directive("kaleyra-model", Model)
     app.add_directive("kaleyra-traces", Traces)

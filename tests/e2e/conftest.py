@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -34,11 +35,19 @@ def kaleyra() -> Iterator[simulator.Simulator]:
         yield running
 
 
+#: What stands after ``python -m`` for a server of 4 processes of 8 threads.
+GUNICORN = (
+    *("gunicorn", "tests.e2e.wsgi", "-b", "127.0.0.1:{port}", "-w", "4", "--threads", "8", "--preload"),
+    *("--log-level", "error", "--no-control-socket"),
+)
+
+
 @dataclass
 class Site:
-    """The served project: its address, and calls of its API."""
+    """The served project: its address, the process that was started, and calls of its API."""
 
     url: str
+    pid: int = 0
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> requests.Response:
         return requests.request(method, self.url + path, json=body, headers=headers, timeout=60)
@@ -50,40 +59,55 @@ class Site:
         return self.call("POST", f"/otp/challenges/{challenge_id}/verify/", {"code": code})
 
 
+def launch(
+    kaleyra: simulator.Simulator, *command: str, **environment: str
+) -> tuple[Site, subprocess.Popen[bytes]]:
+    """Start a server on the database of the tests, gunicorn unless told, and wait until it answers."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    kaleyra.set_callback_url(f"{url}/otp/webhook/")
+    process = subprocess.Popen(
+        [sys.executable, "-m", *(word.format(port=port) for word in command or GUNICORN)],
+        env={
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "tests.e2e.settings",
+            "SERVER_DATABASE_NAME": str(connection.settings_dict["NAME"]),
+            "SIMULATOR_URL": kaleyra.base_url,
+            "SIMULATOR_SID": simulator.SID,
+            "SIMULATOR_API_KEY": simulator.API_KEY,
+            "SIMULATOR_SECRET": simulator.CALLBACK_SECRET,
+            **environment,
+        },
+        start_new_session=True,
+    )
+    try:
+        wait_until_it_answers(url, process)
+    except BaseException:
+        end(process)
+        raise
+    return Site(url, process.pid), process
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a server and what it forked."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    process.wait(timeout=20)
+
+
 @pytest.fixture
 def serve(transactional_db, kaleyra) -> Iterator[Callable[..., Site]]:
-    """``serve(ATOMIC_REQUESTS="1")``: gunicorn, 4 processes of 8 threads, on the database of the test."""
+    """``serve(ATOMIC_REQUESTS="1")``: gunicorn, or another server, on the database of the test."""
     running: list[subprocess.Popen[bytes]] = []
 
-    def start(**environment: str) -> Site:
-        port = free_port()
-        url = f"http://127.0.0.1:{port}"
-        kaleyra.set_callback_url(f"{url}/otp/webhook/")
-        process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "gunicorn", "tests.e2e.wsgi", "-b", f"127.0.0.1:{port}"),
-                *("-w", "4", "--threads", "8", "--log-level", "error", "--preload", "--no-control-socket"),
-            ],
-            env={
-                **os.environ,
-                "DJANGO_SETTINGS_MODULE": "tests.e2e.settings",
-                "SERVER_DATABASE_NAME": str(connection.settings_dict["NAME"]),
-                "SIMULATOR_URL": kaleyra.base_url,
-                "SIMULATOR_SID": simulator.SID,
-                "SIMULATOR_API_KEY": simulator.API_KEY,
-                "SIMULATOR_SECRET": simulator.CALLBACK_SECRET,
-                **environment,
-            },
-            start_new_session=True,
-        )
+    def start(*command: str, **environment: str) -> Site:
+        site, process = launch(kaleyra, *command, **environment)
         running.append(process)
-        wait_until_it_answers(url, process)
-        return Site(url)
+        return site
 
     yield start
     for process in running:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=20)
+        end(process)
 
 
 def wait_until_it_answers(url: str, process: subprocess.Popen[bytes]) -> None:

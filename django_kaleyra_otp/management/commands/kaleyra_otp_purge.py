@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.utils.translation import gettext as _
 
 from django_kaleyra_otp import retention
 from django_kaleyra_otp.conf import conf
@@ -31,7 +30,8 @@ class Command(BaseCommand):
 
     help = (
         "Deletes challenges, sends and status updates older than RETENTION days, updates that no send "
-        "claimed in 24 hours, and empty rate limits. Challenges whose wrong guesses still count stay."
+        "claimed in 24 hours, empty rate limits, and alarms and blocks by the guard that were over by then. "
+        "Challenges whose wrong guesses still count stay, and blocks by hand."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -54,29 +54,23 @@ class Command(BaseCommand):
         days = options["days"] or conf.RETENTION
         try:
             if options["dry_run"]:
-                done = self._counts(_("Would delete"), retention.count(days=days), days)
+                done = self._counts("Would delete", retention.count(days=days), days)
             else:
                 purged = retention.purge(days=days, batch_size=options["batch_size"], progress=self._progress)
-                done = self._counts(_("Deleted"), purged, days)
+                done = self._counts("Deleted", purged, days)
         except DatabaseBusy as busy:
-            raise CommandError(_("The database is busy. What was deleted stays so; run it again.")) from busy
+            raise CommandError("The database is busy. What was deleted stays so; run it again.") from busy
         finally:
             self._clear()
         if options["verbosity"] > 0:
             self.stdout.write(done)
 
     def _counts(self, verb: str, purged: Purged, days: int) -> str:
-        return _(
-            "%(verb)s, older than %(days)d days: %(updates)d status updates, %(sends)d sends, "
-            "%(challenges)d challenges; and %(limits)d empty rate limits."
-        ) % {
-            "verb": verb,
-            "days": days,
-            "updates": purged.updates,
-            "sends": purged.sends,
-            "challenges": purged.challenges,
-            "limits": purged.limits,
-        }
+        return (
+            f"{verb}, older than {days} days: {purged.updates} status updates, {purged.sends} sends, "
+            f"{purged.challenges} challenges, {purged.alarms} alarms, {purged.blocks} lapsed blocks; "
+            f"and {purged.limits} empty rate limits."
+        )
 
     def _progress(self, purged: Purged) -> None:
         if self.stderr.isatty():

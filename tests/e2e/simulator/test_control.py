@@ -55,6 +55,13 @@ def test_what_was_seen_can_be_read(kaleyra):
     assert look(kaleyra, "fates")["series"] == "+91999990"
 
 
+def test_a_message_shows_the_references_that_it_came_with(kaleyra):
+    sent(kaleyra, ref_custom=["send-17"])
+    sent(kaleyra)
+
+    assert [shown["references"] for shown in look(kaleyra, "messages")] == [["send-17"], []]
+
+
 def test_fates_and_knobs_can_be_set(kaleyra):
     assert order(kaleyra, "fates", {"number": NUMBER, "fate": ["429"], "times": 1}).status_code == 200
     assert look(kaleyra, "fates")["rules"] == [{"number": NUMBER, "fate": ["429"], "left": 1}]

@@ -1,0 +1,443 @@
+"""What can happen to a code, each with the events that the log must then have: played by test_events."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import timedelta
+
+import pytest
+import responses
+from django.contrib.auth.models import Permission
+from django.db import OperationalError, connection
+from django.test import Client
+from django.utils import timezone
+
+from django_kaleyra_otp import challenges, delivery, recovery
+from django_kaleyra_otp.exceptions import (
+    DeliveryFailed,
+    DeliveryUnavailable,
+    DeliveryUnknown,
+    InvalidToken,
+    KaleyraOTPError,
+)
+from django_kaleyra_otp.models import Alarm, BlockedPrefix, SendLog, StatusUpdate
+from tests.conftest import NUMBER, OTHER, code_in, wrong
+from tests.playing import KALEYRA, NO_LIMITS, SCRIPTED, SECRET, Scripted, later, number, only
+from tests.visitor import UNKNOWN, Visitor
+
+
+class Stage:
+    """What a scene may use: the fixtures, and short ways to say what somebody does."""
+
+    def __init__(self, api, configure, told, outbox, django_user_model):
+        self.api, self.configure, self.told, self.outbox = api, configure, told, outbox
+        self.users = django_user_model
+
+    def begin(self):
+        """Forget what led here."""
+        self.told.clear()
+
+    def started(self, **more):
+        challenge = challenges.start(NUMBER, **more)
+        self.begin()
+        return challenge
+
+    def code(self):
+        return code_in(self.outbox[-1])
+
+    def refused(self, call=lambda: challenges.start(NUMBER)):
+        with pytest.raises(KaleyraOTPError):
+            call()
+
+    def script(self, *steps):
+        self.configure(**SCRIPTED)
+        Scripted.script[:] = steps
+        Scripted.seen.clear()
+
+    def call_back(self, body, headers=SECRET, **more):
+        body = json.dumps(body) if isinstance(body, dict) else body
+        client = Client(raise_request_exception=False)
+        return client.generic("POST", "/otp/webhook/", body, "application/json", headers=headers, **more)
+
+
+SCENES = {}
+
+
+def scene(*names, committed=False):
+    """Have a function played, its records these events and no others; ``committed``: in no atomic."""
+
+    def keep(play):
+        marks = [pytest.mark.django_db(transaction=True)] if committed else []
+        SCENES[play.__name__] = pytest.param(names, play, marks=marks, id=play.__name__)
+        return play
+
+    return keep
+
+
+@scene("challenge_started", "sms_submitted")
+def a_start(stage):
+    assert stage.api.start(NUMBER).status_code == 201
+
+
+@scene()
+def the_same_start_again(stage):
+    stage.api.start(NUMBER, key="0123456789abcdef")
+    stage.begin()
+    assert stage.api.start(NUMBER, key="0123456789abcdef").status_code == 201
+
+
+@scene("challenge_resent", "sms_submitted")
+def a_resend(stage):
+    challenge = stage.started()
+    later(31)
+    assert stage.api.resend(challenge.pk).status_code == 200
+
+
+@scene("challenge_verified")
+def the_right_code(stage):
+    challenge = stage.started()
+    assert stage.api.verify(challenge.pk, stage.code()).status_code == 200
+
+
+@scene(*["challenge_failed"] * 5, "verify_refused")
+def wrong_codes_and_one_too_many(stage):
+    challenge = stage.started()
+    for _ in range(6):
+        stage.api.verify(challenge.pk, wrong(stage.code()))
+    assert [getattr(record, "attempts_left", None) for record in stage.told] == [4, 3, 2, 1, 0, None]
+
+
+@scene("challenge_verified", "verify_refused")
+def the_right_code_twice(stage):
+    """V1: the second is refused and recorded."""
+    challenge = stage.started()
+    for _ in range(2):
+        stage.api.verify(challenge.pk, stage.code())
+    assert [record.reason for record in stage.told if record.event == "verify_refused"] == [
+        "already_verified"
+    ]
+
+
+@scene(*["verify_refused"] * 3)
+def codes_that_are_not_compared(stage):
+    challenge = stage.started()
+    stage.api.verify(challenge.pk, "12")
+    stage.api.verify("11111111-1111-4111-8111-111111111111", "123456")
+    later(301)
+    stage.api.verify(challenge.pk, stage.code())
+    assert [record.reason for record in stage.told] == ["invalid", "not_found", "expired"]
+
+
+@scene("challenge_canceled")
+def a_cancel_and_another(stage):
+    challenge = stage.started()
+    for _ in range(2):
+        assert stage.api.cancel(challenge.pk).status_code == 204
+
+
+@scene("token_redeemed", "token_refused", "token_refused")
+def a_proof_used_twice_and_one_forged(stage):
+    challenge = stage.started()
+    token = challenges.verify(challenge.pk, stage.code()).token
+    stage.begin()
+    challenges.redeem(token, purpose="verify")
+    for proof in (token, "forged"):
+        with pytest.raises(InvalidToken):
+            challenges.redeem(proof, purpose="verify")
+
+
+@scene("decoy_started")
+def a_sign_in_with_nobodys_number(stage):
+    Visitor().give_number(UNKNOWN)
+
+
+@scene("decoy_started", "limit_reached")
+def nobodys_number_asked_for_twice(stage):
+    Visitor().give_number(UNKNOWN)
+    Visitor().give_number(UNKNOWN)
+
+
+@scene("challenge_refused", "challenge_refused", "challenge_refused")
+def a_number_that_gets_no_sms(stage):
+    for each in ("x", "+33612345678"):
+        stage.refused(lambda each=each: challenges.start(each))
+    stage.refused(lambda: challenges.resend("11111111-1111-4111-8111-111111111111"))
+    assert [(record.call, record.reason) for record in stage.told] == [
+        ("start", "invalid_phone_number"),
+        ("start", "country_not_allowed"),
+        ("resend", "not_found"),
+    ]
+
+
+@scene("challenge_refused")
+def a_rule_of_the_project_s_that_says_no(stage):
+    stage.configure(RISK="tests.event_scenes.never")
+    stage.refused()
+
+
+@scene("hook_failed", "challenge_refused")
+def a_rule_of_the_project_s_that_raises(stage):
+    stage.configure(RISK="tests.event_scenes.breaks")
+    stage.refused()
+
+
+@scene("limit_reached")
+def a_second_start_at_once(stage):
+    stage.started()
+    assert stage.api.start(NUMBER).status_code == 429
+    [record] = stage.told
+    assert (record.reason, record.scope) == ("cooldown", "cooldown")
+    assert 28 <= record.retry_after <= 30
+
+
+@scene("limit_reached", "limit_reached")
+def a_limit_that_is_full(stage):
+    stage.configure(**only("global", "1/h"))
+    stage.started()
+    stage.refused(lambda: challenges.start(OTHER))
+    stage.refused(lambda: delivery.send_code(OTHER, "482913"))
+    assert [(record.call, record.reason, record.scope) for record in stage.told] == [
+        ("start", "rate_limited", "global"),
+        ("send_code", "rate_limited", "global"),
+    ]
+
+
+@scene("number_locked")
+def too_many_wrong_codes_in_all(stage):
+    stage.configure(**NO_LIMITS, MAX_FAILURES=10)
+    for _ in range(2):
+        challenge = challenges.start(NUMBER)
+        for _ in range(5):
+            challenges.verify(challenge.pk, wrong(stage.code()))
+    stage.begin()
+    stage.refused()
+
+
+@scene("prefix_blocked")
+def a_prefix_that_is_closed(stage):
+    BlockedPrefix.objects.create(prefix="+9198", automatic=False)
+    stage.refused()
+
+
+@scene("sending_off", "sending_off")
+def the_kill_switch(stage):
+    stage.configure(SENDING=False)
+    stage.refused()
+    stage.refused(lambda: delivery.send_code(NUMBER, "482913"))
+
+
+@scene("challenge_started", "sms_failed")
+def an_sms_that_is_not_accepted(stage):
+    stage.script(DeliveryFailed(error_code="E404", error_class="recipient", http_status=400))
+    stage.refused()
+    failed = list(stage.told)[-1]
+    assert (failed.error_code, failed.error_class, failed.http_status) == ("E404", "recipient", 400)
+
+
+@scene("challenge_started", "sms_unknown")
+def an_answer_that_is_lost(stage):
+    stage.script(DeliveryUnknown(error_class="network"))
+    challenges.start(NUMBER)
+
+
+@scene("challenge_started", "database_busy", "sms_not_recorded", committed=True)
+def an_sms_that_left_while_the_database_went_away(stage):
+    def away(execute, sql, params, many, context):
+        if sql.startswith("UPDATE"):
+            raise OperationalError("gone away")
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(away):
+        challenges.start(NUMBER)
+
+
+@scene("sms_submitted")
+def a_code_of_another_library(stage):
+    delivery.send_code(NUMBER, "482913")
+
+
+@scene("decoy_started")
+def a_code_of_another_library_for_nobody(stage):
+    delivery.send_code(NUMBER, "482913", decoy=True)
+
+
+@scene("challenge_started", "sms_failed")
+def a_queue_that_takes_nothing(stage):
+    stage.configure(DISPATCH="tests.event_scenes.breaks")
+    stage.refused()
+
+
+@scene("sms_failed")
+def a_worker_that_comes_when_sending_is_off(stage):
+    stage.configure(DISPATCH="tests.test_delivery.hold")
+    stage.started()
+    stage.configure(SENDING=False)
+    delivery.deliver(SendLog.objects.get().pk)
+
+
+@scene("sms_failed")
+def a_worker_whose_sms_is_not_accepted(stage):
+    stage.configure(DISPATCH="tests.test_delivery.hold")
+    stage.started()
+    stage.script(DeliveryFailed(error_code="E404"))
+    delivery.deliver(SendLog.objects.get().pk)
+
+
+@scene("sms_lost")
+def a_process_that_died(stage):
+    stage.started()
+    SendLog.objects.update(status="sending", rank=1, claimed_at=timezone.now() - timedelta(minutes=2))
+    recovery.reconcile(pull=False)
+
+
+@scene("sms_failed")
+def a_worker_that_never_came(stage):
+    stage.configure(DISPATCH="tests.test_delivery.hold")
+    stage.started()
+    later(290)
+    recovery.reconcile(pull=False)
+
+
+@scene(*["challenge_started", "sms_failed"] * 10, "account_silent", "account_answers")
+def an_account_that_rests(stage):
+    stage.configure(**NO_LIMITS, RETRIES=0)
+    stage.script(*[DeliveryUnavailable(error_class="network")] * 10)
+    for n in range(10):
+        stage.refused(lambda n=n: challenges.start(number(n)))
+    names = stage.told.names
+    assert names.index("account_silent") == len(names) - 2  # then the tenth SMS
+    route = delivery.routing.routes_for(NUMBER)[0]
+    delivery.handover._note_health(route, reached=True)
+
+
+@scene("challenge_refused")
+def a_start_while_the_account_rests(stage):
+    stage.configure(**NO_LIMITS, RETRIES=0)
+    stage.script(*[DeliveryUnavailable(error_class="network")] * 10)
+    for n in range(10):
+        stage.refused(lambda n=n: challenges.start(number(n)))
+    stage.begin()
+    stage.refused()
+    assert [record.reason for record in stage.told] == ["breaker"]
+
+
+@scene("challenge_started", "account_refused", "sms_failed", "challenge_started", "sms_failed")
+def a_key_that_is_refused(stage):
+    """R-084: one alarm, and no storm."""
+    stage.configure(**NO_LIMITS)
+    stage.script(*[DeliveryFailed(error_code="RBC001", http_status=401)] * 2)
+    for n in range(2):
+        stage.refused(lambda n=n: challenges.start(number(n)))
+
+
+@scene("pull_failed")
+def a_pull_without_an_answer(stage):
+    stage.configure(**KALEYRA)
+    SendLog.objects.create(
+        phone_number=NUMBER, country="IN", body="", status="submitted", rank=3, route="default",
+        message_id="a:1", created_at=timezone.now() - timedelta(minutes=5),
+    )  # fmt: skip
+    with responses.RequestsMock() as kaleyra:
+        kaleyra.get(re.compile(".*"), status=500)
+        recovery.reconcile()
+
+
+@scene("callback_refused", "callback_refused")
+def strangers_at_the_webhook(stage):
+    assert stage.call_back({"id": "a"}, {}).status_code == 401
+    assert stage.call_back({"id": "a"}, {"X-Kaleyra-Otp-Secret": "guess"}).status_code == 401
+    assert [record.reason for record in stage.told] == ["no_secret", "wrong_secret"]
+
+
+@scene("callback_refused", "callback_refused")
+def a_webhook_without_a_secret(stage):
+    for unset in ("", "short"):
+        stage.configure(WEBHOOK_SECRET=unset)
+        assert stage.call_back({"id": "a"}).status_code == 401
+    assert [record.reason for record in stage.told] == ["no_setting", "no_setting"]
+
+
+@scene("callback_refused")
+def a_callback_that_is_too_long(stage):
+    assert stage.call_back(b" " * 65_537).status_code == 413
+    assert [record.reason for record in stage.told] == ["too_long"]
+
+
+@scene("callback_unreadable")
+def a_callback_of_no_known_kind(stage):
+    assert stage.call_back(b"\xff\xfe<xml/>").status_code == 204
+
+
+@scene("database_busy", "callback_not_stored", committed=True)
+def a_callback_without_a_database(stage):
+    def away(execute, sql, params, many, context):
+        if StatusUpdate._meta.db_table in sql:
+            raise OperationalError("gone away")
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(away):
+        assert stage.call_back({"id": "a", "status": "SENT"}).status_code == 503
+
+
+@scene("callback_mismatch")
+def a_callback_that_names_another_number(stage):
+    """And no more of it when it is looked at again."""
+    stage.started()
+    told = {"id": SendLog.objects.get().message_id, "status": "DELIVRD", "recipient": OTHER}
+    assert stage.call_back(told).status_code == 204
+    recovery.reconcile(pull=False)
+
+
+@scene()
+def a_callback_for_an_sms_of_nobody_s(stage):
+    assert stage.call_back({"id": "nobody:1", "status": "DELIVRD", "recipient": OTHER}).status_code == 204
+
+
+@scene("status_unknown")
+def a_status_of_no_catalogue(stage):
+    stage.started()
+    assert stage.call_back({"id": SendLog.objects.get().message_id, "status": "ODD"}).status_code == 204
+
+
+@scene()
+def callbacks_as_they_should_be(stage):
+    stage.started()
+    for status in ("SENT", "DELIVRD", "DELIVRD"):
+        stage.call_back({"id": SendLog.objects.get().message_id, "status": status})
+
+
+@scene("alarm_raised")
+def a_limit_half_full(stage):
+    """R-066: once, however often it is looked at."""
+    stage.configure(**only("global", "2/d"))
+    stage.started()
+    for _ in range(3):
+        recovery.reconcile(pull=False)
+
+
+@scene("alarm_cleared")
+def a_limit_that_was_half_full(stage):
+    a_limit_half_full(stage)
+    stage.configure(LIMITS=[])
+    Alarm.objects.update(seen_at=timezone.now() - timedelta(hours=1))
+    stage.begin()
+    for _ in range(2):
+        recovery.reconcile(pull=False)
+
+
+@scene("number_looked_up")
+def a_look_at_a_number(stage):
+    staff = stage.users.objects.create_user("ravi", password="x", is_staff=True)
+    staff.user_permissions.set(Permission.objects.filter(codename="find_number"))
+    client = Client()
+    client.force_login(staff)
+    assert client.post("/admin/kaleyra_otp/otpchallenge/find/", {"phone_number": NUMBER}).status_code == 200
+
+
+def never(**asked):
+    return False
+
+
+def breaks(*asked, **more):
+    raise RuntimeError(f"{asked} {more}")
