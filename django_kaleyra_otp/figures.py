@@ -306,7 +306,7 @@ def settle(now: datetime, most: int = RUN_DAYS) -> int:
 
 def _is_due(day: date, counted_at: datetime, now: datetime) -> bool:
     ripe_at = start_of(day + timedelta(days=1)) + RIPE_AFTER
-    return counted_at < ripe_at and True
+    return counted_at < ripe_at and counted_at <= now - AGAIN_AFTER
 
 
 def _keep(day: date, now: datetime) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import timedelta
 
@@ -19,47 +18,11 @@ from django_kaleyra_otp.exceptions import (
     DeliveryUnavailable,
     DeliveryUnknown,
     InvalidToken,
-    KaleyraOTPError,
 )
 from django_kaleyra_otp.models import Alarm, BlockedPrefix, SendLog, StatusUpdate
-from tests.conftest import NUMBER, OTHER, code_in, wrong
-from tests.playing import KALEYRA, NO_LIMITS, SCRIPTED, SECRET, Scripted, later, number, only
+from tests.conftest import NUMBER, OTHER, wrong
+from tests.playing import KALEYRA, NO_LIMITS, later, number, only
 from tests.visitor import UNKNOWN, Visitor
-
-
-class Stage:
-    """What a scene may use: the fixtures, and short ways to say what somebody does."""
-
-    def __init__(self, api, configure, told, outbox, django_user_model):
-        self.api, self.configure, self.told, self.outbox = api, configure, told, outbox
-        self.users = django_user_model
-
-    def begin(self):
-        """Forget what led here."""
-        self.told.clear()
-
-    def started(self, **more):
-        challenge = challenges.start(NUMBER, **more)
-        self.begin()
-        return challenge
-
-    def code(self):
-        return code_in(self.outbox[-1])
-
-    def refused(self, call=lambda: challenges.start(NUMBER)):
-        with pytest.raises(KaleyraOTPError):
-            call()
-
-    def script(self, *steps):
-        self.configure(**SCRIPTED)
-        Scripted.script[:] = steps
-        Scripted.seen.clear()
-
-    def call_back(self, body, headers=SECRET, **more):
-        body = json.dumps(body) if isinstance(body, dict) else body
-        client = Client(raise_request_exception=False)
-        return client.generic("POST", "/otp/webhook/", body, "application/json", headers=headers, **more)
-
 
 SCENES = {}
 

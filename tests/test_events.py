@@ -19,8 +19,9 @@ from django_kaleyra_otp.exceptions import (
 )
 from django_kaleyra_otp.models import OTPChallenge, SendLog
 from tests.conftest import NUMBER, OTHER, code_in
-from tests.event_scenes import SCENES, Stage
+from tests.event_scenes import SCENES
 from tests.playing import KALEYRA, NO_LIMITS, SMS_URL, Scripted
+from tests.stage import Stage
 from tests.visitor import Visitor
 
 MASKED = "+91••••••3210"

@@ -58,7 +58,7 @@ class NumberForm(forms.Form):
         label=gettext_lazy("Phone number"),
         max_length=32,
         help_text=gettext_lazy("With its country code, in any spelling."),
-        widget=forms.TextInput(attrs={"inputmode": "tel", "autocomplete": "off"}),
+        widget=forms.TextInput(attrs={"inputmode": "tel", "autocomplete": "off", "dir": "ltr"}),
     )
 
     def clean_phone_number(self) -> Number:
