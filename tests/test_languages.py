@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
@@ -17,12 +18,12 @@ from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
 from bs4 import BeautifulSoup
 from django.core import checks
-from django.utils import translation
+from django.utils import timezone, translation
 
 import django_kaleyra_otp
 from django_kaleyra_otp import challenges
 from django_kaleyra_otp.kaleyra import errors, statuses
-from django_kaleyra_otp.models import DeliveryStatus, SendLog
+from django_kaleyra_otp.models import BlockedPrefix, DeliveryStatus, SendLog
 from tests.conftest import NUMBER, code_in
 from tests.playing import NO_LIMITS
 from tests.staff import sent
@@ -46,6 +47,7 @@ SAME_IN = {
     "it": {"Callback", "callback"},
 }
 
+FIND = "/admin/kaleyra_otp/otpchallenge/find/"
 PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%[sd%]|\{\w+\}|</?\w+[^>]*>")
 POSITIONAL = {"%s", "%d"}
 
@@ -132,6 +134,15 @@ def test_a_translation_begins_and_ends_as_the_message(language):
             assert form[:1].isspace() == english[:1].isspace(), english
             assert form[-1:] in ends.get(english[-1], form[-1:]), english
             assert english[-1] in ".।:?؟" or form[-1:] not in ".।:?؟", english
+
+
+def test_a_number_in_an_arabic_sentence_keeps_its_order():
+    """Its plus sign stays before it: the number stands in an isolate, or in a bdi of its own."""
+    apart = re.compile('\u2066[^\u2066\u2069]*\u2069|<bdi dir="ltr">.*?</bdi>')
+    for message in messages(catalogue("ar")):
+        for form in forms(message.string):
+            left = apart.sub("", form)
+            assert not re.search(r"\+|%\(number\)s|\{number\}|\u2066", left), form
 
 
 @pytest.mark.parametrize("language", TRANSLATED)
@@ -226,6 +237,18 @@ def test_numbers_and_codes_run_left_to_right_in_arabic(user, speak):
     assert page.html["dir"] == "rtl"
     assert page.find("input", {"name": "code"})["dir"] == "ltr"
     assert page.find("bdi", dir="ltr").get_text().endswith("3210")
+
+
+def test_numbers_and_times_run_left_to_right_on_the_arabic_page_about_a_number(admin_client, speak):
+    BlockedPrefix.objects.create(prefix="+919876")
+    sent(delivered_at=timezone.now() + timedelta(seconds=7))
+    answer = admin_client.post(FIND, {"phone_number": NUMBER}, headers=speak("ar"))
+    page = BeautifulSoup(answer.content, "html.parser")
+
+    assert page.html["dir"] == "rtl"
+    assert page.find("input", {"name": "phone_number"})["dir"] == "ltr"
+    assert [each.get_text() for each in page.find_all("bdi", dir="ltr")] == [NUMBER, "+919876"]
+    assert page.find(class_="kaleyra-since").get_text().startswith("\u200e+")
 
 
 def test_every_sign_in_page_has_no_word_of_english_left(user, speak):
