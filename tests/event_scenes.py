@@ -262,12 +262,17 @@ def a_worker_that_never_came(stage):
     recovery.reconcile(pull=False)
 
 
-@scene(*["challenge_started", "sms_failed"] * 10, "account_silent", "account_answers")
-def an_account_that_rests(stage):
+def silence(stage):
+    """Let the account not answer until it is given a rest."""
     stage.configure(**NO_LIMITS, RETRIES=0)
     stage.script(*[DeliveryUnavailable(error_class="network")] * 10)
     for n in range(10):
         stage.refused(lambda n=n: challenges.start(number(n)))
+
+
+@scene(*["challenge_started", "sms_failed"] * 10, "account_silent", "account_answers")
+def an_account_that_rests(stage):
+    silence(stage)
     names = stage.told.names
     assert names.index("account_silent") == len(names) - 2  # then the tenth SMS
     route = delivery.routing.routes_for(NUMBER)[0]
@@ -276,10 +281,7 @@ def an_account_that_rests(stage):
 
 @scene("challenge_refused")
 def a_start_while_the_account_rests(stage):
-    stage.configure(**NO_LIMITS, RETRIES=0)
-    stage.script(*[DeliveryUnavailable(error_class="network")] * 10)
-    for n in range(10):
-        stage.refused(lambda n=n: challenges.start(number(n)))
+    silence(stage)
     stage.begin()
     stage.refused()
     assert [record.reason for record in stage.told] == ["breaker"]
@@ -296,11 +298,9 @@ def a_key_that_is_refused(stage):
 
 @scene("pull_failed")
 def a_pull_without_an_answer(stage):
+    stage.started()
+    later(150)
     stage.configure(**KALEYRA)
-    SendLog.objects.create(
-        phone_number=NUMBER, country="IN", body="", status="submitted", rank=3, route="default",
-        message_id="a:1", created_at=timezone.now() - timedelta(minutes=5),
-    )  # fmt: skip
     with responses.RequestsMock() as kaleyra:
         kaleyra.get(re.compile(".*"), status=500)
         recovery.reconcile()
