@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from django_kaleyra_otp import challenges, tracking
 from django_kaleyra_otp.kaleyra.callbacks import Callback
-from django_kaleyra_otp.models import BlockedPrefix, OTPChallenge, SendLog
+from django_kaleyra_otp.models import BlockedPrefix, SendLog
 from tests.playing import NO_LIMITS, SCRIPTED, Scripted, later, number
 from tests.test_doctor import ACCOUNT, profile, run
 

@@ -33,7 +33,7 @@ class BlockedPrefixAdmin(BoundedAdmin):
 
     list_display = ["full_prefix", "state", "until", "closed_by", "reason", "created_at"]
     list_filter = [filters.BlockStateFilter, filters.AutomaticFilter]
-    ordering = ["-created_at"]
+    ordering = ["-id"]  # the newest first, by an index
     readonly_fields = ["automatic", "created_at", "alarm"]
     personal = {"full_prefix": "short_prefix"}
 

@@ -20,9 +20,9 @@ class Health(StrEnum):
 class Finding:
     """One thing looked at.
 
-    ``name`` is a word that never changes, ``about`` the route or the check that it is of, or ""; ``detail`` and
-    ``mend`` are sentences, and ``mend`` is "" where there is nothing to do. ``figures`` are counts, and
-    seconds, by words that never change. No secret and no phone number is in any of them.
+    ``name`` is a word that never changes, ``about`` the route or the check that it is of, or "";
+    ``detail`` and ``mend`` are sentences, and ``mend`` is "" where there is nothing to do. ``figures`` are
+    counts, and seconds, by words that never change. No secret and no phone number is in any of them.
     """
 
     name: str
