@@ -21,7 +21,6 @@ VIEWERS = (200, 200, 200, 200, 200, 403, 302)
 EDITORS = (200, 403, 403, 403, 200, 403, 302)
 FINDERS = (200, 403, 403, 200, 200, 403, 302)
 NO_ONE = (403, 403, 403, 403, 403, 403, 302)
-ANYWHERE = (302, 302, 302, 302, 302, 302, 302)
 
 #: A page or a form of each URL of ours, by its name there, and what each kind is answered.
 MATRIX = {
