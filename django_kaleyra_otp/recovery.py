@@ -9,8 +9,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 
-from django.db.models import Q
+from django.db.models import Model, Q, QuerySet
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
@@ -23,6 +24,8 @@ from django_kaleyra_otp.kaleyra.callbacks import spellings
 from django_kaleyra_otp.models import DeliveryStatus, SendLog, StatusUpdate, database
 from django_kaleyra_otp.models.delivery import named
 from django_kaleyra_otp.types import Route
+
+M = TypeVar("M", bound=Model)
 
 #: How long a send may stand ``queued`` or ``sending``; one in flight ends within 15 seconds.
 LEASE = timedelta(seconds=60)
@@ -84,7 +87,7 @@ def _release_queued(found: Recovered, now: datetime) -> None:
     stuck = SendLog.objects.using(database.alias()).filter(
         status=DeliveryStatus.QUEUED, created_at__lt=now - LEASE
     )
-    for send in stuck.select_related("challenge").order_by("created_at")[:RUN_BATCH]:
+    for send in _rows(stuck.select_related("challenge").order_by("created_at")):
         challenge = send.challenge
         # each takes as long as its provider does: the last one's time is not the first one's
         half_left = challenge is not None and (challenge.expires_at - timezone.now()) * 2 >= (
@@ -114,7 +117,7 @@ def _join_waiting(found: Recovered, now: datetime) -> None:
     """
     waiting = StatusUpdate.objects.using(database.alias()).waiting()
     recent = waiting.filter(received_at__gt=now - FOLLOWED).exclude(message_id="").order_by("-received_at")
-    for update in recent[:RUN_BATCH]:
+    for update in _rows(recent):
         if tracking.rejoin(update):
             found.joined += 1
 
@@ -122,7 +125,7 @@ def _join_waiting(found: Recovered, now: datetime) -> None:
 def _unknown(now: datetime) -> Iterable[SendLog]:
     """Return the sends whose answer was lost and that nobody has named since, the newest first."""
     sends = SendLog.objects.using(database.alias()).filter(status=DeliveryStatus.UNKNOWN, message_id="")
-    return sends.filter(created_at__gt=now - FOLLOWED).order_by("-created_at")[:RUN_BATCH]
+    return _rows(sends.filter(created_at__gt=now - FOLLOWED).order_by("-created_at"))
 
 
 def _heal(send: SendLog) -> bool:
@@ -137,13 +140,14 @@ def _heal(send: SendLog) -> bool:
         return False
     # the update may be of a send that is under way: asked for after the updates, it is still so or named
     near = (send.created_at - tracking.NEAR, send.created_at + tracking.NEAR)
-    twins = SendLog.objects.using(database.alias()).filter(
+    twins = SendLog.objects.using(database.alias()).exclude(pk=send.pk)
+    twins = twins.filter(
         status__in=(DeliveryStatus.QUEUED, DeliveryStatus.SENDING, DeliveryStatus.UNKNOWN),
         message_id="",
         phone_number=send.phone_number,
         created_at__range=near,
     )
-    if twins.exclude(pk=send.pk).exists() or named(spellings(message_id)):
+    if _rows(twins) or named(spellings(message_id)):
         return False
     return tracking.name(send, message_id)
 
@@ -156,7 +160,7 @@ def _pull(now: datetime) -> int:
         created_at__gt=now - FOLLOWED,
     )
     by_route: dict[Route, list[SendLog]] = defaultdict(list)
-    for send in open_ones.exclude(message_id="").order_by("created_at")[:RUN_BATCH]:
+    for send in _rows(open_ones.exclude(message_id="").order_by("created_at")):
         by_route[_route_of(send)].append(send)
     backend: BaseBackend = import_string(conf.BACKEND)()
     pulled = 0
@@ -183,9 +187,7 @@ def _route_of(send: SendLog) -> Route:
 def _pull_batch(backend: BaseBackend, route: Route, sends: list[SendLog], now: datetime) -> int | None:
     """Ask for some messages; returns how many the provider told of, None where it gave no answer."""
     for send in sends:
-        SendLog.objects.using(database.alias()).filter(pk=send.pk).update(
-            next_pull_at=now + (now - send.created_at)
-        )
+        _wait(send, now)
     try:
         told = backend.pull([send.message_id for send in sends], route)
     except DeliveryUnknown as loss:
@@ -196,6 +198,19 @@ def _pull_batch(backend: BaseBackend, route: Route, sends: list[SendLog], now: d
     for status in told:
         tracking.record_pulled(status)
     return len(told)
+
+
+@database.retried
+def _wait(send: SendLog, now: datetime) -> None:
+    """Have a send wait, until it is asked for again, as long as it has waited."""
+    rows = SendLog.objects.using(database.alias()).filter(pk=send.pk)
+    rows.update(next_pull_at=now + (now - send.created_at))
+
+
+@database.retried
+def _rows(rows: QuerySet[M]) -> list[M]:
+    """Return the first rows of a query, as many as one run takes."""
+    return list(rows[:RUN_BATCH])
 
 
 @database.retried

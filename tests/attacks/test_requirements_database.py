@@ -43,8 +43,14 @@ def fill() -> None:
         for n, row in enumerate(rows)
     )
     StatusUpdate.objects.bulk_create(
-        StatusUpdate(message_id=f"{'mw'[n % 2]}{n}", status="SENT", fingerprint=f"f{n}", received_at=then)
-        for n in range(ROWS)
+        StatusUpdate(
+            send_log_id=pk if n % 50 else None,  # few wait: of a table that waits as a whole, all is read
+            message_id=f"{'mw'[n % 2]}{n}",
+            status="SENT",
+            fingerprint=f"f{n}",
+            received_at=then,
+        )
+        for n, pk in enumerate(SendLog.objects.values_list("pk", flat=True)[:ROWS])
     )
     RateLimit.objects.bulk_create(RateLimit(key=f"k{n}", tat=0) for n in range(ROWS))
     BlockedPrefix.objects.bulk_create(BlockedPrefix(prefix=f"+7{n:06d}", automatic=True) for n in range(ROWS))
