@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import shutil
 import subprocess
@@ -206,6 +207,7 @@ def test_the_catalogues_are_those_that_the_code_makes(tmp_path):
     subprocess.run(
         [sys.executable, "-P", "-m", "django", *command],
         cwd=tmp_path / "package",
+        env={name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"},
         check=True,
         capture_output=True,
     )

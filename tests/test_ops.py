@@ -13,12 +13,14 @@ import pytest
 import yaml
 from django.core.management import get_commands
 
+import django_kaleyra_otp
 from django_kaleyra_otp.events import EVENTS
 from django_kaleyra_otp.models import AlarmKind, DeliveryStatus
 
 ROOT = Path(__file__).parents[1]
 OPS = ROOT / "docs" / "ops"
-PACKAGE = ROOT / "django_kaleyra_otp"
+#: The package that is tested, which may be an installed one.
+PACKAGE = Path(django_kaleyra_otp.__file__).parent
 RUNBOOK = (OPS / "runbook.rst").read_text()
 
 #: What the samples of each kind of metric are called, and which labels they bring.

@@ -11,6 +11,7 @@ import pytest
 from django.core import checks
 from django.db import transaction
 
+import django_kaleyra_otp.tasks  # noqa: F401 - imported whole, before a test hides what it needs
 from django_kaleyra_otp import challenges, delivery
 from django_kaleyra_otp.exceptions import DeliveryUnavailable
 from django_kaleyra_otp.models import SendLog
