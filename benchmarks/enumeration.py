@@ -9,7 +9,7 @@ Prints, for each request, the mean and the median of both kinds, how far the mea
 standard error of that, the p of Mann and Whitney's test that one kind takes longer, and whether all answers
 were the same: status, headers, the cookies' names and attributes, and the body, less the CSRF token, the
 masked number and the seconds to wait. ``--check``: exit code 1 where answers differ, or where means are more
-than 5 ms apart and chance does not explain it (p of 0.01 or less).
+than 5 ms apart.
 
     python -m benchmarks.enumeration --database-url postgres://postgres@127.0.0.1:5432/
     python -m benchmarks.enumeration                                        SQLite
@@ -38,8 +38,6 @@ from django.test import Client
 
 #: Milliseconds that the means may lie apart.
 APART = 5.0
-#: The p up to which a difference is not put down to chance.
-CHANCE = 0.01
 #: Pairs of visitors that are under way at once: few, so that no page is looked at after its countdown.
 PAIRS = 5
 KINDS = ("known", "unknown")
@@ -169,7 +167,7 @@ def report(made: list[tuple[str, Visitor]]) -> bool:
         apart = statistics.fmean(known) - statistics.fmean(unknown)
         error = sum(statistics.variance(each) / len(each) for each in (known, unknown)) ** 0.5
         p = p_of(known, unknown)
-        good = good and (abs(apart) <= APART or p > CHANCE) and len(told) == 1
+        good = good and abs(apart) <= APART and len(told) == 1
         print(
             f"{step:18}{statistics.fmean(known):12.2f}{statistics.fmean(unknown):10.2f}{apart:8.2f}{error:6.2f}"
             f"{statistics.median(known):15.2f}{statistics.median(unknown):10.2f}{p:8.3f}"

@@ -195,12 +195,12 @@ def test_control_characters_and_lone_surrogates_are_dropped():
 )
 def test_a_hostile_or_odd_body_is_not_readable_and_raises_nothing(body):
     """R-090."""
-    started = time.process_time()
+    started = time.perf_counter()
 
     callback = parse(body)
 
     assert callback == UNREADABLE
-    assert time.process_time() - started < 0.2
+    assert time.perf_counter() - started < 0.2
 
 
 def test_a_multipart_body_is_not_read():

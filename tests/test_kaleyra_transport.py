@@ -100,7 +100,7 @@ def test_a_connection_is_kept_over_tls_and_holds_the_deadline_there(serve, tls, 
     slow = serve(drips(b"HTTP/1.1 202 Accepted\r\nX-A: ", b"a"), tls)
     started = time.perf_counter()
     failure_of(slow, client.AnswerLost)
-    assert 0.2 < time.perf_counter() - started < 3
+    assert 0.2 < time.perf_counter() - started < 1.4
 
 
 def test_a_connection_that_the_other_side_closed_is_not_used_again(serve):
@@ -178,7 +178,7 @@ def test_the_whole_answer_has_one_deadline(serve, talk):
 
     failure_of(server, client.AnswerLost)
 
-    assert 0.2 < time.perf_counter() - started < 3
+    assert 0.2 < time.perf_counter() - started < 1.4
     assert len(server.requests) == 1
 
 
@@ -196,7 +196,7 @@ def test_what_came_late_does_not_begin_the_wait_anew(serve):
 
     failure_of(server, client.AnswerLost, timeout=(1, 1))
 
-    assert 0.9 < time.perf_counter() - started < 1.65
+    assert 0.9 < time.perf_counter() - started < 1.4
 
 
 @pytest.mark.parametrize(

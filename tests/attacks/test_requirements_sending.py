@@ -86,7 +86,7 @@ def test_with_a_queue_who_has_a_user_is_not_told_by_the_time(user, configure):
             forget_limits()
 
     known, unknown = (statistics.median(times) for times in took.values())
-    assert abs(known - unknown) < 0.5 * max(known, unknown)
+    assert abs(known - unknown) < 0.25 * max(known, unknown)
 
 
 #: What a request might be thought to bend: the address, the account, the text.
