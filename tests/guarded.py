@@ -18,7 +18,21 @@ PAYMENTS = {}
 DONE = []
 
 PASSWORD_URL = "/accounts/login/"
+SETTINGS_URL = "/settings/"
 SECOND_URL = "/accounts/login/?step=code"
+
+
+def open_shop(configure):
+    """Have the purposes, the texts and two payments."""
+    texts = [
+        {"purpose": "payment", "BODY": "{code} pays {amount} to {payee}."},
+        {"BODY": "{code} is your code."},
+    ]
+    configure(PURPOSES={"payment": {}, "transfer": {}}, MESSAGES=texts, RESEND_COOLDOWN=0, LIMITS=[])
+    PAYMENTS.clear()
+    DONE.clear()
+    PAYMENTS["7"] = {"payment": "7", "amount": "INR 500.00", "payee": "Asha Stores"}
+    PAYMENTS["8"] = {"payment": "8", "amount": "INR 900.00", "payee": "Asha Stores"}
 
 
 def bind_of(request, payment):

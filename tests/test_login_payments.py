@@ -8,25 +8,15 @@ from django_kaleyra_otp.login import stamps
 from django_kaleyra_otp.login.decorators import code_required
 from tests import guarded
 from tests.conftest import OTHER, code_in
-from tests.guarded import DONE, PAYMENTS, Customer, age_of_stamps
+from tests.guarded import DONE, PAYMENTS, SETTINGS_URL, Customer, age_of_stamps, open_shop
 from tests.visitor import Visitor
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.guarded")]
 
-SETTINGS = "/settings/"
-TEXTS = [
-    {"purpose": "payment", "BODY": "{code} pays {amount} to {payee}."},
-    {"BODY": "{code} is your code."},
-]
-
 
 @pytest.fixture(autouse=True)
-def purposes(configure):
-    configure(PURPOSES={"payment": {}, "transfer": {}}, MESSAGES=TEXTS, RESEND_COOLDOWN=0, LIMITS=[])
-    PAYMENTS.clear()
-    DONE.clear()
-    PAYMENTS["7"] = {"payment": "7", "amount": "INR 500.00", "payee": "Asha Stores"}
-    PAYMENTS["8"] = {"payment": "8", "amount": "INR 900.00", "payee": "Asha Stores"}
+def shop(configure):
+    open_shop(configure)
 
 
 @pytest.fixture
@@ -113,7 +103,7 @@ def test_a_number_that_changes_after_the_code_pays_nothing(customer, user, outbo
 def test_the_stamp_of_a_payment_opens_nothing_unbound(customer, outbox):
     customer.confirm("/pay/7/", outbox)
 
-    assert customer.client.get(SETTINGS).status_code == 302
+    assert customer.client.get(SETTINGS_URL).status_code == 302
     assert customer.client.get("/transfer/").status_code == 302
 
 
@@ -133,13 +123,13 @@ def test_two_payments_in_two_tabs_do_not_disturb_each_other(customer, outbox):
 
 
 def test_a_session_holds_a_few_payments_and_every_stamp_of_a_purpose(customer, outbox):
-    customer.confirm(SETTINGS, outbox)
+    customer.confirm(SETTINGS_URL, outbox)
     for payment in map(str, range(100, 120)):
         PAYMENTS[payment] = {"amount": f"INR {payment}", "payee": "Asha Stores"}
         customer.look(f"/pay/{payment}/")
 
     assert len(customer.client.session[stamps.SESSION_KEY]) == stamps.MOST + 1
-    assert customer.client.get(SETTINGS).status_code == 200
+    assert customer.client.get(SETTINGS_URL).status_code == 200
 
 
 def test_an_old_session_played_again_does_no_payment_twice(customer, outbox, settings, user):

@@ -10,25 +10,15 @@ from django_kaleyra_otp.login import stamps
 from django_kaleyra_otp.login.decorators import code_required
 from django_kaleyra_otp.models import OTPChallenge
 from tests.conftest import NUMBER, OTHER, code_in, wrong
-from tests.guarded import DONE, PAYMENTS, Customer, age_of_stamps
+from tests.guarded import DONE, SETTINGS_URL, Customer, age_of_stamps, open_shop
 from tests.visitor import PROFILE, Visitor, expire, the_challenge
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.guarded")]
 
-SETTINGS = "/settings/"
-TEXTS = [
-    {"purpose": "payment", "BODY": "{code} pays {amount} to {payee}."},
-    {"BODY": "{code} is your code."},
-]
-
 
 @pytest.fixture(autouse=True)
-def purposes(configure):
-    configure(PURPOSES={"payment": {}, "transfer": {}}, MESSAGES=TEXTS, RESEND_COOLDOWN=0, LIMITS=[])
-    PAYMENTS.clear()
-    DONE.clear()
-    PAYMENTS["7"] = {"payment": "7", "amount": "INR 500.00", "payee": "Asha Stores"}
-    PAYMENTS["8"] = {"payment": "8", "amount": "INR 900.00", "payee": "Asha Stores"}
+def shop(configure):
+    open_shop(configure)
 
 
 @pytest.fixture
@@ -65,41 +55,41 @@ def test_a_code_opens_the_view_and_leads_back_to_it(url, customer, outbox):
 def test_who_is_not_signed_in_is_sent_to_sign_in(user, settings):
     settings.LOGIN_URL = "/accounts/login/"
 
-    assert Visitor().look(SETTINGS).answer.url == "/accounts/login/?next=/settings/"
+    assert Visitor().look(SETTINGS_URL).answer.url == "/accounts/login/?next=/settings/"
     assert Visitor().look("/login/confirm/?for=x&next=/settings/").answer.url == (
         "/accounts/login/?next=/settings/"
     )
 
 
 def test_a_post_without_a_stamp_does_nothing_and_comes_back_as_a_get(customer, outbox):
-    customer.answer = customer.client.post(SETTINGS, {"x": "1"})
+    customer.answer = customer.client.post(SETTINGS_URL, {"x": "1"})
     customer.follow().send().follow()
 
     customer.give_code(code_in(outbox[0]))
 
-    assert customer.answer.url == SETTINGS
+    assert customer.answer.url == SETTINGS_URL
     assert not DONE
 
 
 def test_nothing_but_the_button_sends(customer, outbox):
     """S2."""
-    customer.look(SETTINGS)
+    customer.look(SETTINGS_URL)
     for _ in range(3):
         customer.client.get(customer.answer.url)
         customer.client.head(customer.answer.url)
-        customer.client.post(SETTINGS)
+        customer.client.post(SETTINGS_URL)
 
     assert not outbox
 
 
 def test_the_page_asked_for_nothing_leads_to_where_it_was_going(customer):
     assert customer.look("/login/confirm/").answer.url == PROFILE
-    assert customer.look("/login/confirm/?for=x&next=/settings/").answer.url == SETTINGS
+    assert customer.look("/login/confirm/?for=x&next=/settings/").answer.url == SETTINGS_URL
     assert customer.look("/login/confirm/?for=x&next=//evil.example/").answer.url == PROFILE
 
 
 def test_next_leads_to_no_other_host(customer, outbox):
-    address = customer.look(SETTINGS).answer.url.replace("%2Fsettings%2F", "https://evil.example/")
+    address = customer.look(SETTINGS_URL).answer.url.replace("%2Fsettings%2F", "https://evil.example/")
     assert "evil" in address
     customer.look(address).send().follow()
 
@@ -109,29 +99,29 @@ def test_next_leads_to_no_other_host(customer, outbox):
 
 
 def test_who_gave_the_code_already_is_led_on(customer, outbox):
-    address = customer.look(SETTINGS).answer.url
-    customer.confirm(SETTINGS, outbox)
+    address = customer.look(SETTINGS_URL).answer.url
+    customer.confirm(SETTINGS_URL, outbox)
 
-    assert customer.look(address).answer.url == SETTINGS
+    assert customer.look(address).answer.url == SETTINGS_URL
     assert customer.look(address.replace("?", "?step=code&")).answer.status_code == 302
     assert len(outbox) == 1
 
 
 def test_a_code_that_is_under_way_is_found_again(customer, outbox):
-    customer.ask_for_code(SETTINGS)
+    customer.ask_for_code(SETTINGS_URL)
 
-    customer.look(SETTINGS).follow()
+    customer.look(SETTINGS_URL).follow()
     link = customer.page.find("a", string="I have a code already")["href"]
     customer.look(link).give_code(code_in(outbox[0]))
 
-    assert customer.answer.url == SETTINGS
+    assert customer.answer.url == SETTINGS_URL
     assert len(outbox) == 1
 
 
 def test_the_button_pressed_twice_leads_to_the_code_that_is_on_its_way(customer, outbox, configure):
     configure(RESEND_COOLDOWN=30)
-    customer.look(SETTINGS).follow().send()
-    customer.look(SETTINGS).follow().send()
+    customer.look(SETTINGS_URL).follow().send()
+    customer.look(SETTINGS_URL).follow().send()
 
     assert "step=code" in customer.answer.url
     assert len(outbox) == 1
@@ -139,7 +129,7 @@ def test_the_button_pressed_twice_leads_to_the_code_that_is_on_its_way(customer,
 
 def test_a_refusal_is_told_where_the_button_is(customer, configure, outbox):
     configure(SENDING=False)
-    customer.look(SETTINGS).follow().send()
+    customer.look(SETTINGS_URL).follow().send()
 
     assert customer.answer.status_code == 200
     assert "Codes cannot be sent at the moment." in customer.page.find(role="alert").get_text()
@@ -147,7 +137,7 @@ def test_a_refusal_is_told_where_the_button_is(customer, configure, outbox):
 
 def test_an_expired_code_offers_a_new_one(customer, outbox):
     """R-132."""
-    customer.ask_for_code(SETTINGS)
+    customer.ask_for_code(SETTINGS_URL)
     expire()
     customer.look(customer.url)
     assert "The code has expired." in customer.text
@@ -155,24 +145,24 @@ def test_an_expired_code_offers_a_new_one(customer, outbox):
 
     customer.follow().give_code(code_in(outbox[1]))
 
-    assert customer.answer.url == SETTINGS
+    assert customer.answer.url == SETTINGS_URL
 
 
 # What a stamp is good for
 
 
 def test_a_wrong_code_opens_nothing(customer, outbox):
-    customer.ask_for_code(SETTINGS)
+    customer.ask_for_code(SETTINGS_URL)
 
     customer.give_code(wrong(code_in(outbox[0])))
 
     assert "step=code" in customer.answer.url
-    assert customer.client.get(SETTINGS).status_code == 302
+    assert customer.client.get(SETTINGS_URL).status_code == 302
 
 
 def test_the_stamp_of_one_purpose_is_no_good_for_another(customer, outbox):
     """R-029, V31."""
-    customer.confirm(SETTINGS, outbox)
+    customer.confirm(SETTINGS_URL, outbox)
 
     assert customer.client.get("/transfer/").status_code == 302
     customer.confirm("/transfer/", outbox)
@@ -185,10 +175,10 @@ def test_a_verified_challenge_of_another_purpose_is_no_good(customer, outbox):
         started = challenges.start(NUMBER, purpose=purpose, user=customer_user(), known=True)
         assert challenges.verify(started.pk, code_in(outbox[-1]), purpose=purpose).ok
 
-    assert customer.client.get(SETTINGS).status_code == 302
-    customer.ask_for_code(SETTINGS)
+    assert customer.client.get(SETTINGS_URL).status_code == 302
+    customer.ask_for_code(SETTINGS_URL)
     customer.give_code(code_in(outbox[-2]))
-    assert customer.client.get(SETTINGS).status_code == 302
+    assert customer.client.get(SETTINGS_URL).status_code == 302
 
 
 def customer_user():
@@ -196,14 +186,14 @@ def customer_user():
 
 
 def test_an_old_stamp_asks_again(customer, outbox):
-    customer.confirm(SETTINGS, outbox)
+    customer.confirm(SETTINGS_URL, outbox)
     age_of_stamps(customer, 299)
-    assert customer.client.get(SETTINGS).status_code == 200
+    assert customer.client.get(SETTINGS_URL).status_code == 200
 
     age_of_stamps(customer, 2)
 
-    assert customer.client.get(SETTINGS).status_code == 302
-    customer.confirm(SETTINGS, outbox)
+    assert customer.client.get(SETTINGS_URL).status_code == 302
+    customer.confirm(SETTINGS_URL, outbox)
     assert customer.follow().answer.content == b"GET by asha"
 
 
@@ -215,7 +205,7 @@ def test_each_view_has_its_own_age(customer, outbox):
 
 
 def test_a_change_of_password_ends_the_stamp(customer, outbox, rf):
-    customer.confirm(SETTINGS, outbox)
+    customer.confirm(SETTINGS_URL, outbox)
     user = customer_user()
     user.set_password("another password")
     user.save()
@@ -226,31 +216,31 @@ def test_a_change_of_password_ends_the_stamp(customer, outbox, rf):
     customer.client.cookies["sessionid"] = request.session.session_key
 
     assert customer.look(PROFILE).answer.content == b"asha"
-    assert customer.client.get(SETTINGS).status_code == 302
-    assert "/login/confirm/" in customer.client.get(SETTINGS).url
+    assert customer.client.get(SETTINGS_URL).status_code == 302
+    assert "/login/confirm/" in customer.client.get(SETTINGS_URL).url
 
 
 @pytest.mark.parametrize("number", [OTHER, ""])
 def test_a_change_of_number_ends_the_stamp(number, customer, outbox):
     """R-026: who holds the old phone proves nothing any more."""
-    customer.confirm(SETTINGS, outbox)
+    customer.confirm(SETTINGS_URL, outbox)
 
     get_user_model().objects.update(phone_number=number)
 
-    assert customer.client.get(SETTINGS).status_code == 302
+    assert customer.client.get(SETTINGS_URL).status_code == 302
 
 
 def test_the_stamp_is_gone_with_the_session(customer, outbox, user):
-    customer.confirm(SETTINGS, outbox)
+    customer.confirm(SETTINGS_URL, outbox)
     customer.client.logout()
     customer.client.force_login(user)
 
-    assert customer.client.get(SETTINGS).status_code == 302
+    assert customer.client.get(SETTINGS_URL).status_code == 302
 
 
 def test_the_stamp_of_another_user_is_no_good(customer, user, outbox, django_user_model):
     """V14: not even where their session auth hashes are the same."""
-    customer.confirm(SETTINGS, outbox)
+    customer.confirm(SETTINGS_URL, outbox)
     kept = customer.client.session[stamps.SESSION_KEY]
     other = Customer()
     ben = django_user_model.objects.create(username="ben", phone_number=OTHER, password=user.password)
@@ -260,37 +250,37 @@ def test_the_stamp_of_another_user_is_no_good(customer, user, outbox, django_use
     session[stamps.SESSION_KEY] = kept
     session.save()
 
-    assert other.client.get(SETTINGS).status_code == 302
+    assert other.client.get(SETTINGS_URL).status_code == 302
 
 
 def test_the_code_of_another_session_is_no_good(customer, outbox, user):
     """R-028."""
     other = Customer()
     other.client.force_login(user)
-    customer.ask_for_code(SETTINGS)
-    other.ask_for_code(SETTINGS)
+    customer.ask_for_code(SETTINGS_URL)
+    other.ask_for_code(SETTINGS_URL)
 
     other.give_code(code_in(outbox[0]))
 
-    assert other.client.get(SETTINGS).status_code == 302
+    assert other.client.get(SETTINGS_URL).status_code == 302
 
 
 def test_a_number_that_changes_meanwhile_gets_a_code_of_its_own(customer, outbox):
     """R-026."""
-    customer.ask_for_code(SETTINGS)
+    customer.ask_for_code(SETTINGS_URL)
     get_user_model().objects.update(phone_number=OTHER)
 
     customer.give_code(code_in(outbox[0]))
 
     assert "step=code" not in customer.answer.url
     assert "1234" in customer.follow().text
-    assert customer.client.get(SETTINGS).status_code == 302
+    assert customer.client.get(SETTINGS_URL).status_code == 302
 
 
 def test_who_has_no_number_is_refused(customer):
     get_user_model().objects.update(phone_number="")
 
-    customer.look(SETTINGS).follow()
+    customer.look(SETTINGS_URL).follow()
 
     assert customer.answer.status_code == 403
     assert "No mobile number" in customer.text
@@ -298,7 +288,7 @@ def test_who_has_no_number_is_refused(customer):
 
 def test_the_caller_is_known(customer, user, outbox):
     """R-021."""
-    customer.ask_for_code(SETTINGS)
+    customer.ask_for_code(SETTINGS_URL)
 
     challenge = the_challenge()
     assert (challenge.known, challenge.user, challenge.purpose) == (True, user, "step_up")
@@ -338,7 +328,7 @@ def test_two_steps_at_the_sign_in_are_the_second_factor(user, outbox):
     customer.client.post("/accounts/login/?step=code", {"code": code_in(outbox[0])})
 
     assert customer.look("/vault/").answer.content == b"GET by asha"
-    assert customer.client.get(SETTINGS).status_code == 302
+    assert customer.client.get(SETTINGS_URL).status_code == 302
 
 
 def test_who_signed_in_by_password_alone_gives_the_second_factor_later(user, outbox):
@@ -351,7 +341,7 @@ def test_who_signed_in_by_password_alone_gives_the_second_factor_later(user, out
 
 
 def test_neither_code_nor_number_stands_in_the_session(customer, outbox):
-    customer.confirm(SETTINGS, outbox)
+    customer.confirm(SETTINGS_URL, outbox)
     customer.ask_for_code("/transfer/")
 
     kept = repr(dict(customer.client.session))
@@ -368,7 +358,7 @@ def test_neither_code_nor_number_stands_in_the_session(customer, outbox):
 def test_a_guarded_view_stands_inside_the_login_wall(customer, settings, outbox):
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.contrib.auth.middleware.LoginRequiredMiddleware"]
 
-    assert customer.confirm(SETTINGS, outbox).follow().answer.content == b"GET by asha"
+    assert customer.confirm(SETTINGS_URL, outbox).follow().answer.content == b"GET by asha"
 
 
 def test_the_decorator_keeps_name_and_docstring():
@@ -382,6 +372,6 @@ def test_the_decorator_keeps_name_and_docstring():
 
 def test_the_pages_are_kept_by_no_cache(customer):
     """R-037."""
-    customer.look(SETTINGS).follow()
+    customer.look(SETTINGS_URL).follow()
 
     assert "no-store" in customer.answer.headers["Cache-Control"]

@@ -11,16 +11,10 @@ from django.utils.translation import gettext as _
 
 from django_kaleyra_otp import events
 from django_kaleyra_otp.conf import conf
-from django_kaleyra_otp.exceptions import (
-    CountryNotAllowed,
-    InvalidPhoneNumber,
-    KaleyraOTPError,
-    PrefixBlocked,
-)
+from django_kaleyra_otp.exceptions import KaleyraOTPError
 from django_kaleyra_otp.login import users
-from django_kaleyra_otp.login.code_step import CodeStepView, explain
 from django_kaleyra_otp.login.decorators import CodeRequiredMixin
-from django_kaleyra_otp.login.forms import PhoneNumberForm
+from django_kaleyra_otp.login.number_step import NumberStepView
 from django_kaleyra_otp.login.pending import Pending, new_tie
 from django_kaleyra_otp.models import OTPChallenge
 
@@ -32,7 +26,7 @@ class Change(Pending):
     session_key: ClassVar[str] = "kaleyra_otp_change_number"
 
 
-class ChangeNumberView(CodeRequiredMixin, CodeStepView):
+class ChangeNumberView(CodeRequiredMixin, NumberStepView):
     """A signed-in user's way to another number: a code to the old one, a code to the new one, a notice.
 
     ``code_purpose`` and ``code_max_age`` are of the first code, ``purpose`` of the second. A user who has
@@ -42,7 +36,6 @@ class ChangeNumberView(CodeRequiredMixin, CodeStepView):
 
     purpose = "step_up"
     pending_class = Change
-    phone_number_form_class = PhoneNumberForm
     phone_number_template_name = "kaleyra_otp/login/change_number.html"
     code_template_name = "kaleyra_otp/login/change_number_code.html"
 
@@ -59,18 +52,6 @@ class ChangeNumberView(CodeRequiredMixin, CodeStepView):
         mine = challenge is not None and challenge.user_id == self.request.user.pk
         return pending, challenge if mine else None
 
-    def show_first_page(self, pending: Pending | None, form: Any = None) -> HttpResponse:
-        """Return the page that asks for the new number."""
-        return self.render(
-            self.phone_number_template_name,
-            {
-                "form": form or self.phone_number_form_class(),
-                "code_url": self.code_url(pending) if pending else "",
-                "next": self.get_redirect_url(),
-                "redirect_field_name": self.redirect_field_name,
-            },
-        )
-
     def take_first_page(self) -> HttpResponse:
         """Send a code to the new number."""
         form = self.phone_number_form_class(self.request.POST)
@@ -84,8 +65,7 @@ class ChangeNumberView(CodeRequiredMixin, CodeStepView):
         try:
             return self.to_code_page(self.start(phone_number, self.get_redirect_url()), "")
         except KaleyraOTPError as refusal:
-            about_number = isinstance(refusal, (InvalidPhoneNumber, CountryNotAllowed, PrefixBlocked))
-            form.add_error("phone_number" if about_number else None, explain(refusal))
+            self.add_refusal(form, refusal)
         return self.show_first_page(pending, form)
 
     def start_again(self, pending: Pending, challenge: OTPChallenge) -> Pending:
@@ -121,7 +101,4 @@ class ChangeNumberView(CodeRequiredMixin, CodeStepView):
 
     def refuse(self) -> HttpResponse:
         """Say to who holds a number that he cannot have it for his account."""
-        form = self.phone_number_form_class({})
-        form.errors.clear()
-        form.add_error(None, _("Another account has this number."))
-        return self.show_first_page(None, form)
+        return self.show_refusal(_("Another account has this number."))

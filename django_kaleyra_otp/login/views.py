@@ -20,17 +20,14 @@ from django_kaleyra_otp import challenges, messages, phones
 from django_kaleyra_otp.conf import conf
 from django_kaleyra_otp.exceptions import (
     Cooldown,
-    CountryNotAllowed,
     DatabaseBusy,
     DeliveryFailed,
-    InvalidPhoneNumber,
     KaleyraOTPError,
     MaxFailuresReached,
-    PrefixBlocked,
 )
 from django_kaleyra_otp.login import backends, decoys, stamps, users
-from django_kaleyra_otp.login.code_step import CodeStepView, explain
-from django_kaleyra_otp.login.forms import PhoneNumberForm
+from django_kaleyra_otp.login.code_step import explain
+from django_kaleyra_otp.login.number_step import NumberStepView
 from django_kaleyra_otp.login.own_number import OwnNumberView
 from django_kaleyra_otp.login.pending import Pending, SecondStep, new_tie
 from django_kaleyra_otp.login.stamps import Ask
@@ -41,7 +38,7 @@ from django_kaleyra_otp.models import OTPChallenge
 SECOND_FACTOR = "second_factor"
 
 
-class PhoneLoginView(CodeStepView):
+class PhoneLoginView(NumberStepView):
     """Number, then code, then a session.
 
     A number that signs nobody in (no user's, two users', an inactive or a staff user's) meets a decoy:
@@ -49,20 +46,7 @@ class PhoneLoginView(CodeStepView):
     ``kaleyra_otp/login/phone_number.html`` and ``kaleyra_otp/login/code.html``.
     """
 
-    phone_number_form_class = PhoneNumberForm
     phone_number_template_name = "kaleyra_otp/login/phone_number.html"
-
-    def show_first_page(self, pending: Pending | None, form: PhoneNumberForm | None = None) -> HttpResponse:
-        """Return the page that asks for the number."""
-        return self.render(
-            self.phone_number_template_name,
-            {
-                "form": form or self.phone_number_form_class(),
-                "code_url": self.code_url(pending) if pending else "",
-                "next": self.get_redirect_url(),
-                "redirect_field_name": self.redirect_field_name,
-            },
-        )
 
     def take_first_page(self) -> HttpResponse:
         """Send a code to the number, or seem to."""
@@ -80,8 +64,7 @@ class PhoneLoginView(CodeStepView):
                 return self.to_code_page(pending, refusal.code)
             form.add_error(None, explain(refusal))
         except KaleyraOTPError as refusal:
-            about_number = isinstance(refusal, (InvalidPhoneNumber, CountryNotAllowed, PrefixBlocked))
-            form.add_error("phone_number" if about_number else None, explain(refusal))
+            self.add_refusal(form, refusal)
         else:
             return self.to_code_page(started, "")
         return self.show_first_page(pending, form)
@@ -150,10 +133,7 @@ class PhoneLoginView(CodeStepView):
 
     def refuse(self) -> HttpResponse:
         """Say to who holds the number that it signs nobody in: so it was changed since the code was sent."""
-        form = self.phone_number_form_class({})
-        form.errors.clear()
-        form.add_error(None, _("It is not possible to sign in with this number."))
-        return self.show_first_page(None, form)
+        return self.show_refusal(_("It is not possible to sign in with this number."))
 
 
 class TwoStepLoginView(OwnNumberView, LoginView):

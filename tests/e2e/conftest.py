@@ -139,3 +139,40 @@ def at_once() -> Callable[[int, Callable[[int], Any]], list[Any]]:
             return list(pool.map(one, range(n)))
 
     return run
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    from tests.e2e.browser import start_chromium  # selenium may be missing where no browser is asked for
+
+    driver = start_chromium()
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def browser(chromium: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """Chromium with no cookies, whose pages complain of nothing but what a module's ``COMPLAINTS`` says."""
+    chromium.delete_all_cookies()
+    chromium.get_log("browser")
+    yield chromium
+    allowed = getattr(request.module, "COMPLAINTS", None)
+    complaints = [entry["message"] for entry in chromium.get_log("browser")]
+    assert [text for text in complaints if allowed is None or allowed not in text] == []
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The demonstration with many customers in it."""
+    from tests.e2e.person import running_with_people
+
+    with running_with_people(tmp_path_factory.mktemp("demo")) as demo:
+        yield demo
+
+
+@pytest.fixture
+def person(people: Any, browser: Any) -> Any:
+    """One of them, who has met no limit, in a browser of his own."""
+    from tests.e2e.person import Person
+
+    return Person(people, browser)

@@ -10,7 +10,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.conftest import wrong
-from tests.e2e.browser import NEEDS_CHROMIUM, field, start_chromium
+from tests.e2e.browser import NEEDS_CHROMIUM, field
 from tests.e2e.demo import MORE, PATIENCE, running
 
 pytestmark = NEEDS_CHROMIUM
@@ -20,22 +20,6 @@ pytestmark = NEEDS_CHROMIUM
 def demo(tmp_path_factory):
     with running(tmp_path_factory.mktemp("demo")) as demo:
         yield demo
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    driver = start_chromium()
-    yield driver
-    driver.quit()
-
-
-@pytest.fixture
-def browser(chromium):
-    """Chromium with no cookies, whose pages may complain of nothing."""
-    chromium.delete_all_cookies()
-    chromium.get_log("browser")
-    yield chromium
-    assert [entry["message"] for entry in chromium.get_log("browser")] == []
 
 
 def give_number(browser, demo, number):

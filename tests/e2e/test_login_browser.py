@@ -9,38 +9,13 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from tests.conftest import wrong
-from tests.e2e.browser import NEEDS_CHROMIUM, field, start_chromium, wait_for_path
-from tests.e2e.person import Person, running_with_people
+from tests.e2e.browser import NEEDS_CHROMIUM, field, wait_for_path
 
 pytestmark = NEEDS_CHROMIUM
 
 
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory):
-    with running_with_people(tmp_path_factory.mktemp("demo")) as demo:
-        yield demo
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    driver = start_chromium()
-    yield driver
-    driver.quit()
-
-
-@pytest.fixture
-def browser(chromium):
-    """Chromium with no cookies, whose pages may complain of nothing: no policy is broken either."""
-    chromium.delete_all_cookies()
-    chromium.get_log("browser")
-    yield chromium
-    complaints = [entry["message"] for entry in chromium.get_log("browser")]
-    assert [text for text in complaints if "403 (Forbidden)" not in text] == []
-
-
-@pytest.fixture
-def person(demo, browser):
-    return Person(demo, browser)
+#: What a page may complain of: the answer to a step-up that is refused.
+COMPLAINTS = "403 (Forbidden)"
 
 
 def test_a_password_then_a_code(person):
@@ -254,9 +229,9 @@ def test_a_number_is_changed_by_a_code_to_the_old_and_one_to_the_new(person):
 
 @pytest.mark.skipif(django.VERSION < (6, 0), reason="Django 6 brought the middleware")
 @pytest.mark.parametrize("path", ["/", "/login/", "/login/password/"])
-def test_the_pages_live_under_a_strict_policy(path, demo):
+def test_the_pages_live_under_a_strict_policy(path, people):
     """The ``browser`` of every other test fails where a page breaks it."""
-    policy = requests.get(demo.site + path, timeout=10).headers["Content-Security-Policy"]
+    policy = requests.get(people.site + path, timeout=10).headers["Content-Security-Policy"]
 
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy

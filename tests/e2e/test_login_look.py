@@ -10,41 +10,15 @@ import pytest
 from selenium.webdriver.common.by import By
 
 from tests.conftest import wrong
-from tests.e2e.browser import NEEDS_CHROMIUM, axe_source, field, start_chromium, wait_for_path
-from tests.e2e.person import Person, running_with_people
+from tests.e2e.browser import NEEDS_CHROMIUM, axe_source, field, wait_for_path
 
 pytestmark = NEEDS_CHROMIUM
 
 #: A folder for a picture of each page, by width and colours: set it to look at them.
 PICTURES = os.environ.get("PICTURES")
 
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory):
-    with running_with_people(tmp_path_factory.mktemp("demo")) as demo:
-        yield demo
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    driver = start_chromium()
-    yield driver
-    driver.quit()
-
-
-@pytest.fixture
-def browser(chromium):
-    """Chromium with no cookies, whose pages may complain of nothing: no policy is broken either."""
-    chromium.delete_all_cookies()
-    chromium.get_log("browser")
-    yield chromium
-    complaints = [entry["message"] for entry in chromium.get_log("browser")]
-    assert [text for text in complaints if "403 (Forbidden)" not in text] == []
-
-
-@pytest.fixture
-def person(demo, browser):
-    return Person(demo, browser)
+#: What a page may complain of: the answer to a step-up that is refused.
+COMPLAINTS = "403 (Forbidden)"
 
 
 class Inspector:
