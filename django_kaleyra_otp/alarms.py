@@ -37,14 +37,14 @@ def settle(kinds: Collection[AlarmKind], findings: Iterable[Finding], now: datet
     Returns how many were raised and how many ended. Safe with several at once: each alarm is raised,
     announced and ended by one of them.
     """
-    standing = {alarm.open_key: alarm for alarm in _standing(kinds)}
+    before = {alarm.open_key: alarm for alarm in standing(kinds)}
     raised = cleared = 0
     for finding in findings:
-        if alarm := standing.pop(finding.key, None):
+        if alarm := before.pop(finding.key, None):
             _see_again(alarm, finding, now)
         elif _raise(finding, now):
             raised += 1
-    for alarm in standing.values():
+    for alarm in before.values():
         cleared += alarm.seen_at <= now - CALM and end(alarm, now)
     return raised, cleared
 
@@ -61,7 +61,8 @@ def end(alarm: Alarm, now: datetime) -> bool:
 
 
 @database.retried
-def _standing(kinds: Collection[AlarmKind]) -> list[Alarm]:
+def standing(kinds: Collection[AlarmKind]) -> list[Alarm]:
+    """Return the alarms of these kinds that are not over."""
     return list(Alarm.objects.using(database.alias()).filter(open_key__isnull=False, kind__in=kinds))
 
 

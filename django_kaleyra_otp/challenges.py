@@ -21,6 +21,7 @@ from django_kaleyra_otp import (
     codes,
     delivery,
     events,
+    guard,
     limits,
     lookup,
     phones,
@@ -44,7 +45,6 @@ from django_kaleyra_otp.messages import Rendered
 from django_kaleyra_otp.models import ChallengeStatus, OTPChallenge, database
 from django_kaleyra_otp.phones import Number
 from django_kaleyra_otp.plans import Plan
-from django_kaleyra_otp.shapes import Purpose
 from django_kaleyra_otp.types import Secret
 
 P = ParamSpec("P")
@@ -105,10 +105,10 @@ def start(
     Raises DeliveryFailed, DeliveryUnavailable where the SMS surely was not accepted.
     """
     with events.refusals(Asked("start", purpose)) as asked:
-        rules, number, now = _rules(purpose), phones.parse(phone_number), timezone.now()
+        rules, number, now = guard.rules_of(purpose), phones.parse(phone_number), timezone.now()
         asked.number = number
         user_id = getattr(user, "pk", None)
-        ip = _ip(ip, request)
+        ip = client_ip.given(ip, request)
         digest = lookup.idempotency_digest(idempotency_key, user_id, ip)
         if digest and (earlier := lookup.earlier(digest, number, purpose, now)):
             return earlier
@@ -173,7 +173,8 @@ def resend(
         if newest is None or rules is None or delivery.code_of(challenge) is None:
             raise Expired
         rendered = Rendered(body=newest.body, template_id=newest.template_id, segments=newest.segments)
-        plan = plans.for_resend(challenge, number, rules, rendered, now, ip=_ip(ip, request), request=request)
+        ip = client_ip.given(ip, request)
+        plan = plans.for_resend(challenge, number, rules, rendered, now, ip=ip, request=request)
         refused: limits.Full | None = None
         try:
             plans.commit_resend(plan)
@@ -358,20 +359,6 @@ def _with_send(plan: Plan) -> OTPChallenge:
     challenge.newest_send, challenge.last_sent_at = plan.send, plan.now
     challenge.resend_at = lookup.resend_at(plan.now)
     return challenge
-
-
-def _rules(purpose: str) -> Purpose:
-    rules = conf.purpose(purpose) if isinstance(purpose, str) else None
-    if rules is None:
-        raise Invalid(errors={"purpose": [f"Use one of: {', '.join(conf.purpose_names())}."]})
-    return rules
-
-
-def _ip(ip: str | None, request: HttpRequest | None) -> str | None:
-    """Return the caller's address: "" where it cannot be read, None where there is no caller."""
-    if ip is not None:
-        return client_ip.clean(ip)
-    return client_ip.of(request) if request is not None else None
 
 
 def _raise_unless_open(challenge: OTPChallenge, now: datetime) -> None:

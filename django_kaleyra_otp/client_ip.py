@@ -23,6 +23,13 @@ def of(request: HttpRequest) -> str:
     return clean(hops[-min(proxies, len(hops))])
 
 
+def given(ip: str | None, request: HttpRequest | None) -> str | None:
+    """Return the address that a caller named, else that of the request; None where there is neither."""
+    if ip is not None:
+        return clean(ip)
+    return of(request) if request is not None else None
+
+
 def clean(text: str | None) -> str:
     """Return an address in its one spelling, or "" for what is none.
 

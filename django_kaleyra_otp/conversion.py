@@ -28,7 +28,7 @@ from django_kaleyra_otp.models import (
     SendLog,
     database,
 )
-from django_kaleyra_otp.phones import series
+from django_kaleyra_otp.phones import LONGEST_SERIES, series
 from django_kaleyra_otp.shapes.rules import Guard
 
 #: Standard deviations to either side of a share: 95 % of the time the true one is between them.
@@ -80,16 +80,10 @@ def watch(now: datetime) -> tuple[int, int]:
     Returns how many alarms were raised and how many ended.
     """
     rules = conf.GUARD
-    raised, cleared = 0, _end_lapsed(now)
-    if rules.mode != "off":
-        findings = list(_findings(rules, now))
-        pumped = [each for each in findings if each.kind == AlarmKind.PUMPING]
-        raised = alarms.settle((), pumped, now)[0]
-        more, calmed = alarms.settle(
-            (AlarmKind.CONVERSION,), [each for each in findings if each not in pumped], now
-        )
-        raised, cleared = raised + more, cleared + calmed
-    return raised, cleared
+    lapsed = _end_lapsed(now)
+    findings = () if rules.mode == "off" else _findings(rules, now)
+    raised, calmed = alarms.settle((AlarmKind.CONVERSION,), findings, now)
+    return raised, lapsed + calmed
 
 
 def by_series(now: datetime, rules: Guard) -> dict[tuple[str, str], Tally]:
@@ -121,9 +115,9 @@ def _findings(rules: Guard, now: datetime) -> Iterator[Finding]:
 @database.retried
 def _tallies(sends: QuerySet[SendLog]) -> dict[tuple[str, str], Tally]:
     tallies: dict[tuple[str, str], Tally] = defaultdict(Tally)
-    # eight characters hold every series: +, a code of up to three digits, four digits
-    heads = sends.annotate(head=Substr("phone_number", 1, 8)).order_by().values("country", "head")
-    for row in heads.annotate(sends=Count("pk"), verified=Count("challenge__verified_at")):
+    heads = sends.annotate(head=Substr("phone_number", 1, LONGEST_SERIES)).order_by()
+    groups = heads.values("country", "head")
+    for row in groups.annotate(sends=Count("pk"), verified=Count("challenge__verified_at")):
         tallies[row["country"], series(row["head"])] += Tally(row["sends"], row["verified"])
     return tallies
 
@@ -155,9 +149,8 @@ def _closed(now: datetime) -> Iterable[str]:
 
 def _end_lapsed(now: datetime) -> int:
     """End the alarms of series that are open again, by time or by hand."""
-    closed = set(_closed(now))
-    rows = Alarm.objects.using(database.alias())
-    standing = rows.filter(kind=AlarmKind.PUMPING, open_key__isnull=False, raised_at__lt=now)
+    standing = alarms.standing((AlarmKind.PUMPING,))
+    closed = set(_closed(now))  # read after them: an alarm that is seen has its block
     return sum(alarms.end(alarm, now) for alarm in standing if alarm.subject not in closed)
 
 

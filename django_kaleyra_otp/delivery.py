@@ -39,6 +39,7 @@ from django_kaleyra_otp.exceptions import (
     Invalid,
     KaleyraOTPError,
 )
+from django_kaleyra_otp.guard import Past
 from django_kaleyra_otp.handover import Outcome
 from django_kaleyra_otp.messages import Rendered
 from django_kaleyra_otp.models import ChallengeStatus, DeliveryStatus, OTPChallenge, SendLog, database
@@ -93,10 +94,35 @@ def leaves_inline() -> bool:
     return conf.DISPATCH == "inline"
 
 
-def admit_account(phone_number: str) -> None:
-    """Raise DeliveryUnavailable where every account of a number is given a rest by this process."""
-    if leaves_inline():
-        breaker.admit(routing.routes_for(phone_number))
+def admit(
+    number: Number,
+    purpose: str,
+    now: datetime,
+    *,
+    ip: str | None,
+    user: Any,
+    request: HttpRequest | None,
+    inline: bool | None = None,
+) -> Past:
+    """Ask all that may refuse an SMS before it is charged, and return what is known of its number.
+
+    ``inline``: whether it leaves within the request (None: as ``DISPATCH`` says); then this process
+    must not have given every account of the number a rest.
+    """
+    guard.admit_test_number(number, now)
+    past = guard.past(number, now)
+    guard.admit_prefix(number, past)
+    guard.admit_sending()
+    if leaves_inline() if inline is None else inline:
+        breaker.admit(routing.routes_for(number.e164))
+    guard.admit_risk(number, purpose=purpose, ip=ip, user=user, request=request)
+    return past
+
+
+def save(send: SendLog) -> None:
+    """Insert the row of an SMS."""
+    send.pk = None  # a try before may have given it one
+    send.save(using=database.alias(), force_insert=True)
 
 
 def after_commit(step: Callable[[], object]) -> None:
@@ -135,15 +161,15 @@ def deliver(send_log_id: int) -> None:
     DatabaseBusy where the row could not be claimed: call again.
     """
     now = timezone.now()
-    send = _claimed(send_log_id, now)
-    if send is None:
+    claimed = _claimed(send_log_id, now)
+    if claimed is None:
         return
+    send, past = claimed
     challenge = send.challenge
     try:
         if challenge is None or challenge.status_at(now) != ChallengeStatus.PENDING:
             raise DeliveryFailed(error_code="closed", error_class="caller")
-        number = Number(send.phone_number, send.country)
-        guard.admit_prefix(number, guard.past(number, now))
+        guard.admit_prefix(Number(send.phone_number, send.country), past)
         guard.admit_sending()
     except DeliveryFailed as failure:
         _fail(send, failure)
@@ -156,16 +182,22 @@ def deliver(send_log_id: int) -> None:
 
 
 @database.retried
-def _claimed(send_log_id: int, now: datetime) -> SendLog | None:
-    """Return a queued send that is ours from now on, or None where somebody has it."""
+def _claimed(send_log_id: int, now: datetime) -> tuple[SendLog, Past] | None:
+    """Return a queued send that is ours from now on, and what is known of its number.
+
+    None where somebody has it.
+    """
     sends = SendLog.objects.using(database.alias())
-    # read first: were the read refused after the claim, nobody would send it
+    # read first: were a read refused after the claim, nobody would send it
     queued = sends.select_related("challenge").filter(pk=send_log_id, status=DeliveryStatus.QUEUED)
     send = next(iter(queued), None)
-    if send is None or not sends.claim(send_log_id, now):
+    if send is None:
+        return None
+    past = guard.past(Number(send.phone_number, send.country), now)
+    if not sends.claim(send_log_id, now):
         return None
     send.status, send.rank, send.claimed_at = DeliveryStatus.SENDING, DeliveryStatus.SENDING.rank, now
-    return send
+    return send, past
 
 
 def code_of(challenge: OTPChallenge, key: Secret | None = None) -> Secret | None:
@@ -215,14 +247,10 @@ def send_code(
     del code
     if not (secret.reveal().isascii() and secret.reveal().isdecimal() and 4 <= len(secret.reveal()) <= 10):
         raise Invalid(errors={"code": ["Give 4 to 10 digits."]})
-    rules = conf.purpose(purpose)
-    if rules is None:
-        raise Invalid(errors={"purpose": ["There is no such purpose."]})
     with events.refusals(Asked("send_code", purpose)) as asked:
-        number, now = phones.parse(phone_number), timezone.now()
+        rules, number, now = guard.rules_of(purpose), phones.parse(phone_number), timezone.now()
         asked.number = number
-        if ip is None and request is not None:
-            ip = client_ip.of(request)
+        ip = client_ip.given(ip, request)
         guard.admit_country(number)
         rendered = messages.render(
             purpose=purpose,
@@ -232,11 +260,7 @@ def send_code(
             ttl=ttl or rules.code_ttl,
             bind=bind,
         )
-        guard.admit_test_number(number, now)
-        past = guard.past(number, now)
-        guard.admit_prefix(number, past)
-        guard.admit_sending()
-        guard.admit_risk(number, purpose=purpose, ip=ip, user=user, request=request)
+        past = admit(number, purpose, now, ip=ip, user=user, request=request, inline=True)
         buckets = limits.buckets_for(
             number,
             rules.limits,
@@ -255,7 +279,8 @@ def send_code(
         if refused:
             raise limits.refusal(refused)
     if decoy:
-        events.DECOY_STARTED.log(challenge="", purpose=purpose, number=number.e164)
+        told = {"challenge": "", "purpose": purpose, "number": number.e164}
+        after_commit(lambda: events.DECOY_STARTED.log(**told))
     else:
         after_commit(lambda: _hand_over(send, secret, rules.limits, in_request=True))
     return send
@@ -265,9 +290,8 @@ def send_code(
 def _commit(send: SendLog, buckets: Sequence[limits.Bucket], now: datetime, *, keep: bool) -> None:
     with database.atomic():
         limits.charge(buckets, now)
-        send.pk = None  # a try before may have given it one
         if keep:
-            send.save(using=database.alias(), force_insert=True)
+            save(send)
 
 
 def _hand_over(

@@ -19,6 +19,7 @@ from django_kaleyra_otp.conf import conf
 from django_kaleyra_otp.exceptions import (
     CountryNotAllowed,
     DeliveryUnavailable,
+    Invalid,
     MaxFailuresReached,
     PrefixBlocked,
     Refused,
@@ -33,6 +34,14 @@ PROVEN_FOR = timedelta(days=90)
 STRANGERS_COUNT_FOR = timedelta(days=30)
 
 _LONG_AGO = datetime(1970, 1, 2, tzinfo=UTC)
+
+
+def rules_of(purpose: str) -> Purpose:
+    """Return what holds for a purpose; raises Invalid where there is no such purpose."""
+    rules = conf.purpose(purpose) if isinstance(purpose, str) else None
+    if rules is None:
+        raise Invalid(errors={"purpose": [f"Use one of: {', '.join(conf.purpose_names())}."]})
+    return rules
 
 
 def admit_country(number: Number) -> None:

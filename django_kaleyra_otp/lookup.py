@@ -8,7 +8,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import OuterRef, Q, Subquery
+from django.contrib.auth import get_user_model
+from django.db import router
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils.crypto import salted_hmac
 
 from django_kaleyra_otp.conf import conf
@@ -81,6 +83,16 @@ def shown(which: Q, *, beaten: bool = False) -> OTPChallenge | None:
         instants.append(getattr(newest, "last_foreign_at", None))
     challenge.resend_at = resend_at(max(instant for instant in instants if instant))
     return challenge
+
+
+def users_with(phone_number: str) -> QuerySet[Any]:
+    """Return the users with a number, E.164, at ``USER_PHONE``, from where they are written.
+
+    MariaDB's collations find other spellings, too.
+    """
+    model = get_user_model()
+    users = model._default_manager.using(router.db_for_write(model))
+    return users.filter(**{conf.USER_PHONE: phone_number}).distinct()
 
 
 def idempotency_digest(key: str | None, user_id: Any, ip: str | None) -> str | None:

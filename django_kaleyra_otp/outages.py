@@ -16,7 +16,7 @@ from django_kaleyra_otp.alarms import Finding
 from django_kaleyra_otp.conversion import wilson
 from django_kaleyra_otp.delivery import TEST_ROUTE
 from django_kaleyra_otp.models import AlarmKind, DeliveryStatus, SendLog, Source, StatusUpdate, database
-from django_kaleyra_otp.phones import series
+from django_kaleyra_otp.phones import LONGEST_SERIES, series
 
 #: What is judged: sends of the last hour that have had ten minutes to arrive.
 RECENT, GIVEN = timedelta(hours=1), timedelta(minutes=10)
@@ -130,7 +130,7 @@ def _last_week(sends: QuerySet[SendLog]) -> Tally:
 @database.retried
 def _grouped(sends: QuerySet[SendLog]) -> list[tuple[str, str, str, int, int]]:
     """Return route, country, the number's first eight characters, how many sends, how many missed."""
-    heads = sends.annotate(head=Substr("phone_number", 1, 8)).order_by()
+    heads = sends.annotate(head=Substr("phone_number", 1, LONGEST_SERIES)).order_by()
     groups = heads.values_list("route", "country", "head")
     return list(groups.annotate(sends=Count("pk"), missed=Count("pk", filter=MISSED)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from django_kaleyra_otp.exceptions import CountryNotAllowed, InvalidPhoneNumber
 
 #: The kinds that get SMS. Never sent to: premium, shared-cost, toll-free, satellite, fixed lines.
 SENDABLE = frozenset({PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE})
+#: Characters that hold every series: ``+``, a country code of up to three digits and the four that follow.
+LONGEST_SERIES = 8
 #: What phonenumbers calls the country of a number that has none (satellites, +800, +979).
 NOWHERE = "001"
 #: A number as people write it; no line breaks it.
@@ -98,6 +101,12 @@ def of_user(user: Any) -> str | None:
     if isinstance(value, PhoneNumber):
         return value.as_e164 if value.is_valid() else None
     return value or None if isinstance(value, str) else None
+
+
+def owner_of(user: Any) -> tuple[Any, str]:
+    """Return what holds a user's number, himself or what ``USER_PHONE`` leads to, and the field's name."""
+    *path, name = conf.USER_PHONE.split("__")
+    return functools.reduce(getattr, path, user), name
 
 
 def mask(e164: str) -> str:

@@ -11,7 +11,6 @@ from django.http import HttpRequest
 
 from django_kaleyra_otp import codes, delivery, guard, limits, messages
 from django_kaleyra_otp.conf import conf
-from django_kaleyra_otp.guard import Past
 from django_kaleyra_otp.limits import Bucket
 from django_kaleyra_otp.messages import Rendered
 from django_kaleyra_otp.models import OTPChallenge, SendLog, database
@@ -57,7 +56,7 @@ def for_start(
         ttl=rules.code_ttl,
         bind=bind,
     )
-    past = _admit(number, rules.name, now, ip=ip, user=user, request=request)
+    past = delivery.admit(number, rules.name, now, ip=ip, user=user, request=request)
     user_id = getattr(user, "pk", None)
     guard.admit_failures(number, past, rules, known=known, user_id=user_id, now=now)
     key = codes.keys()[0]
@@ -96,20 +95,8 @@ def for_resend(
     """Check one more SMS of an open challenge; raises what ``challenges.resend`` raises uncharged."""
     guard.admit_country(number)
     user = challenge.user if conf.RISK and challenge.user_id else None
-    past = _admit(number, rules.name, now, ip=ip, user=user, request=request)
+    past = delivery.admit(number, rules.name, now, ip=ip, user=user, request=request)
     return _plan(challenge, number, rules, rendered, now, ip=ip, proven=past.proven)
-
-
-def _admit(
-    number: Number, purpose: str, now: datetime, *, ip: str | None, user: Any, request: HttpRequest | None
-) -> Past:
-    guard.admit_test_number(number, now)
-    past = guard.past(number, now)
-    guard.admit_prefix(number, past)
-    guard.admit_sending()
-    delivery.admit_account(number.e164)
-    guard.admit_risk(number, purpose=purpose, ip=ip, user=user, request=request)
-    return past
 
 
 def _plan(
@@ -136,14 +123,8 @@ def _plan(
     return Plan(challenge, send, buckets, now)
 
 
-def save(send: SendLog) -> None:
-    """Insert the row of an SMS."""
-    send.pk = None  # a try before may have given it one
-    send.save(using=database.alias(), force_insert=True)
-
-
 @database.retried
-def commit_start(plan: Plan, save_send: Callable[[SendLog], None] = save) -> None:
+def commit_start(plan: Plan, save_send: Callable[[SendLog], None] = delivery.save) -> None:
     """Charge and insert a new challenge and its SMS, all or nothing; raises limits.Full."""
     with database.atomic():
         limits.charge(plan.buckets, plan.now)
@@ -152,7 +133,7 @@ def commit_start(plan: Plan, save_send: Callable[[SendLog], None] = save) -> Non
 
 
 @database.retried
-def commit_resend(plan: Plan, save_send: Callable[[SendLog], None] = save) -> None:
+def commit_resend(plan: Plan, save_send: Callable[[SendLog], None] = delivery.save) -> None:
     """Charge and insert one more SMS, all or nothing; raises limits.Full, and Overtaken."""
     with database.atomic():
         limits.charge(plan.buckets, plan.now)

@@ -76,9 +76,10 @@ def reconcile(*, pull: bool = True) -> Recovered:
         found.pulled = _pull(now)
     found.dropped = _drop_waiting(now)
     for room in (conversion, outages, spending):
-        raised, cleared = room.watch(now)
+        # what came before may have waited for the provider: an alarm and its block begin now
+        raised, cleared = room.watch(timezone.now())
         found.raised, found.cleared = found.raised + raised, found.cleared + cleared
-    found.counted = figures.settle(now)
+    found.counted = figures.settle(timezone.now())
     return found
 
 

@@ -12,9 +12,10 @@ from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from django_kaleyra_otp import limits, lookup
 from django_kaleyra_otp.conf import conf
 from django_kaleyra_otp.guard import STRANGERS_COUNT_FOR
-from django_kaleyra_otp.limits import Bucket, buckets_for
+from django_kaleyra_otp.limits import Bucket
 from django_kaleyra_otp.models import (
     Alarm,
     BlockedPrefix,
@@ -91,7 +92,7 @@ def purge(
         purged.updates += _delete(StatusUpdate, Q(pk__in=batch, send_log__isnull=True))
         progress(purged)
     for batch in _batches(_empty(now), "tat", batch_size):
-        purged.limits += _delete(RateLimit, Q(pk__in=batch, tat__lt=_microseconds(now - EMPTY_FOR)))
+        purged.limits += _delete(RateLimit, Q(pk__in=batch, tat__lt=limits.microseconds(now - EMPTY_FOR)))
         progress(purged)
     for batch in _batches(_calm(cutoff), "cleared_at", batch_size):
         purged.alarms += _delete(Alarm, Q(pk__in=batch))
@@ -142,18 +143,20 @@ def forget(phone_number: str) -> Purged:
 
 def _own_buckets(phone_number: str) -> Iterator[Bucket]:
     """Yield the buckets of a number alone: as strangers are counted, and as each of its users is."""
-    challenges = _rows(OTPChallenge).filter(phone_number=phone_number)
-    users = _read(challenges.values_list("user_id", flat=True).distinct())
+    known = _rows(OTPChallenge).filter(phone_number=phone_number, known=True)
+    # whom send_code took for known stands in no challenge: whoever has the number may be
+    holders = [(True, user.pk) for user in lookup.users_with(phone_number)]
+    callers = {(False, None), *holders, *_read(known.values_list("known", "user_id").distinct())}
     rules = [rules.limits for rules in map(conf.purpose, conf.purpose_names()) if rules]
     for charged in (conf.LIMITS, *rules):
-        for user_id in {None, *users}:
-            buckets = buckets_for(
+        for is_known, user_id in callers:
+            buckets = limits.buckets_for(
                 Number(phone_number, ""),
                 charged,
                 segments=1,
                 ip=None,
                 user_id=user_id,
-                known=user_id is not None,
+                known=is_known,
                 proven=True,
             )
             yield from (bucket for bucket in buckets if bucket.scope in ("phone", "cooldown"))
@@ -176,7 +179,7 @@ def _orphans(now: datetime) -> Rows:
 
 
 def _empty(now: datetime) -> Rows:
-    return _rows(RateLimit).filter(tat__lt=_microseconds(now - EMPTY_FOR))
+    return _rows(RateLimit).filter(tat__lt=limits.microseconds(now - EMPTY_FOR))
 
 
 def _calm(cutoff: datetime) -> Rows:
@@ -229,10 +232,6 @@ def _unverified(now: datetime, cutoff: datetime) -> list[Rows]:
 
 def _keys(model: type[Model], **which: Any) -> Rows:
     return _rows(model).filter(**which).values_list("pk", flat=True)
-
-
-def _microseconds(now: datetime) -> int:
-    return int(now.timestamp() * 1_000_000)
 
 
 def _batches(rows: Rows, clock: str, size: int) -> Iterator[list[Any]]:

@@ -113,6 +113,13 @@ class SettingsView(CodeRequiredMixin, View):
     post = get
 
 
+class AsyncSettingsView(View):
+    async def get(self, request):
+        return done(request)
+
+    post = get
+
+
 class ChangeNumber(ChangeNumberView):
     next_page = "/accounts/profile/"
 
@@ -196,6 +203,7 @@ urlpatterns = [
     path("accounts/profile/", lambda request: HttpResponse(request.user.get_username())),
     path("settings/", settings_page),
     path("settings/class/", SettingsView.as_view()),
+    path("settings/class/async/", code_required()(AsyncSettingsView.as_view())),
     path("transfer/", transfer),
     path("vault/", vault),
     path("number/", ChangeNumber.as_view()),

@@ -142,6 +142,19 @@ def test_an_off_guard_sees_nothing(db, configure):
     assert not BlockedPrefix.objects.exists()
 
 
+def test_switching_the_guard_off_ends_what_it_had_to_say_of_a_country(enforce, configure):
+    for i in range(10):
+        history(10, of=f"+9198{i}6", verified=1)
+    reconcile()
+    assert standing() == [("conversion", "IN")]
+
+    configure(GUARD={"MODE": "off"})
+    age(minutes=16)
+    reconcile()
+
+    assert not standing()
+
+
 @pytest.mark.parametrize("status", ["undelivered", "expired", "rejected", "failed", "unknown", "sending"])
 def test_what_did_not_arrive_never_closes_a_series(enforce, status):
     """R-060: that is an outage."""

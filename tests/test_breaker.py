@@ -10,13 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import connections
 
-from django_kaleyra_otp import breaker, challenges
+from django_kaleyra_otp import breaker, challenges, delivery
 from django_kaleyra_otp.backends.base import BaseBackend
 from django_kaleyra_otp.exceptions import DeliveryFailed, DeliveryUnavailable, DeliveryUnknown
-from django_kaleyra_otp.models import SendLog
+from django_kaleyra_otp.models import RateLimit, SendLog
 from django_kaleyra_otp.types import Receipt
 from tests.conftest import NUMBER, code_in
-from tests.playing import number
+from tests.playing import number, only
 
 calls: list[str] = []
 answer: list[Exception | None] = [None]
@@ -64,6 +64,19 @@ def test_after_ten_failures_in_a_row_a_start_fails_fast_and_charges_nothing(api,
     assert (refused.status_code, refused.json()["code"]) == (503, "delivery_unavailable")
     assert 1 <= int(refused["Retry-After"]) <= 31
     assert len(calls) == 10
+
+
+def test_a_code_of_another_library_fails_fast_too_and_is_charged_to_nobody(db, configure):
+    """R-081, R-019."""
+    start_many(10, AWAY[0])
+    configure(**only("phone", "1/d"))
+
+    with pytest.raises(DeliveryUnavailable):
+        delivery.send_code(NUMBER, "482913")
+
+    assert len(calls) == 10
+    assert not RateLimit.objects.exists()
+    assert SendLog.objects.count() == 10
 
 
 def test_an_answer_between_failures_begins_the_count_anew(db):

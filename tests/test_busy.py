@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, OperationalError, connection
 from django.test import Client
 from rest_framework.test import APIClient
 
@@ -183,6 +183,26 @@ def test_a_worker_that_could_not_claim_a_send_may_come_again(rival, configure, o
     assert outbox == []
 
     delivery.deliver(send.pk)
+    delivery.deliver(send.pk)
+
+    assert len(outbox) == 1
+
+
+def test_a_worker_that_could_not_look_at_a_number_leaves_its_sms_in_the_queue(rival, configure, outbox):
+    """R-086, R-120."""
+    configure(DISPATCH="tests.test_isolation.nobody")
+    send = challenges.start(NUMBER).newest_send
+
+    def away(execute, sql, params, many, context):
+        if "kaleyra_otp_blockedprefix" in sql:
+            raise OperationalError("gone away")
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(away), pytest.raises(DatabaseBusy):
+        delivery.deliver(send.pk)
+    send.refresh_from_db()
+    assert send.status == "queued"
+
     delivery.deliver(send.pk)
 
     assert len(outbox) == 1

@@ -7,9 +7,10 @@ from django.contrib.auth import get_user_model
 from django.db import IntegrityError
 from django.db.models.signals import pre_save
 
-from django_kaleyra_otp import events
+from django_kaleyra_otp import challenges, events, signals, tokens
 from django_kaleyra_otp.login import stamps
 from django_kaleyra_otp.login.change_number import Change
+from django_kaleyra_otp.login.pending import TIE
 from tests.conftest import NUMBER, OTHER, code_in, wrong
 from tests.guarded import DONE, Customer
 from tests.visitor import PROFILE, the_challenge
@@ -221,3 +222,45 @@ def test_next_leads_on(stepped_up, outbox):
     give_number(stepped_up, OTHER, next="/settings/")
 
     assert give_code(stepped_up, code_in(outbox[0])).answer.url == "/settings/"
+
+
+class OneDatabase:
+    """A router as projects write them: it asks each model for its app."""
+
+    def db_for_read(self, model, **hints):
+        return "default" if model._meta.app_label else None
+
+    db_for_write = db_for_read
+
+
+def test_a_project_with_a_database_router_can_change_numbers(stepped_up, user, outbox, settings):
+    settings.DATABASE_ROUTERS = [f"{__name__}.OneDatabase"]
+
+    give_number(stepped_up, OTHER)
+    give_code(stepped_up, code_in(outbox[0]))
+
+    assert number_of(user) == OTHER
+
+
+def test_a_proof_that_was_used_elsewhere_begins_the_change_anew(stepped_up, user, outbox):
+    """The sentence about another account would not be true."""
+    give_number(stepped_up, OTHER)
+    challenge = the_challenge()
+
+    def use(sender, challenge, **more):
+        challenges.redeem(
+            tokens.issue(challenge.pk),
+            purpose="step_up",
+            bind={"use": "change_number", TIE: stepped_up.client.session[Change.session_key]["tie"]},
+        )
+
+    signals.challenge_verified.connect(use)
+    try:
+        give_code(stepped_up, code_in(outbox[0]))
+    finally:
+        signals.challenge_verified.disconnect(use)
+
+    assert (stepped_up.answer.status_code, stepped_up.answer.url) == (302, CHANGE)
+    challenge.refresh_from_db()
+    assert challenge.redeemed_at is not None
+    assert number_of(user) == NUMBER

@@ -31,7 +31,9 @@ def customer(user):
 # There and back
 
 
-@pytest.mark.parametrize("url", ["/settings/?tab=phone", "/settings/class/?tab=phone"])
+@pytest.mark.parametrize(
+    "url", ["/settings/?tab=phone", "/settings/class/?tab=phone", "/settings/class/async/?tab=phone"]
+)
 def test_a_code_opens_the_view_and_leads_back_to_it(url, customer, outbox):
     customer.look(url)
     assert customer.answer.url.startswith("/login/confirm/?for=")

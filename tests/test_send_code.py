@@ -37,6 +37,15 @@ def test_the_code_stands_in_our_text_and_nowhere_else(db, outbox):
     assert not OTPChallenge.objects.exists()
 
 
+@pytest.mark.parametrize("ip", ["[2001:db8::1]:443", "192.0.2.1:80", "nobody's"])
+def test_an_address_is_taken_in_any_spelling(db, configure, outbox, ip):
+    configure(**only("ip", "1/d"))
+
+    assert delivery.send_code(NUMBER, "482913", ip=ip).status == "submitted"
+    with pytest.raises(RateLimited):
+        delivery.send_code(OTHER, "482913", ip=ip)
+
+
 @pytest.mark.parametrize("code", ["1234", "0000", "1234567890", Secret("482913")], ids=repr)
 def test_a_code_has_four_to_ten_digits(db, outbox, code):
     assert delivery.send_code(NUMBER, code).status == "submitted"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.utils import timezone
 
+import django_kaleyra_otp
 from django_kaleyra_otp.admin.faults import FAULTS, MENDS, OWN_CODES
 from django_kaleyra_otp.kaleyra import statuses
 from django_kaleyra_otp.kaleyra.errors import ErrorClass
@@ -81,8 +84,27 @@ CASES = [
 CASES += [
     ("failed", {"error_code": code, "error_class": "caller"}, "was not sent", "ours")
     for code in OWN_CODES
-    if code != "time_out"
+    if code not in ("breaker", "lost", "time_out")
 ]
+CASES += [
+    ("failed", {"error_code": "breaker", "error_class": "network"}, "was given a rest", "the network's"),
+    ("unknown", {"error_code": "lost", "error_class": "caller"}, "The process that sent it ended", "ours"),
+]
+
+#: An error code that our own code gives a row; no_message is raised before there is a row.
+GIVEN = re.compile(r'error_code="(\w+)"|give_up\(send, "(\w+)"\)')
+NEVER_IN_A_ROW = {"no_message"}
+
+
+def test_every_error_code_of_our_own_is_explained_and_counted():
+    package = Path(django_kaleyra_otp.__file__).parent
+    given = {"prefix_blocked"}  # the word of the refusal that a worker meets
+    for source in package.glob("*.py"):
+        given |= {word for pair in GIVEN.findall(source.read_text()) for word in pair if word}
+    metrics = (package / "contrib" / "prometheus" / "metrics.py").read_text()
+
+    assert given - NEVER_IN_A_ROW == set(OWN_CODES)
+    assert [word for word in OWN_CODES if f'"{word}"' not in metrics] == []
 
 
 @pytest.mark.parametrize(("status", "row", "says", "fault"), CASES)

@@ -37,6 +37,14 @@ def may_view(request: HttpRequest, model: type[Model]) -> bool:
     return request.user.has_perm(f"{model._meta.app_label}.view_{model._meta.model_name}")
 
 
+def row_link(site: admin.AdminSite, model: type[Model], pk: object, text: str) -> str:
+    """Return a link to the page of one row, or the text alone where the site does not have it."""
+    if not site.is_registered(model):
+        return text
+    name = f"admin:{model._meta.app_label}_{model._meta.model_name}_change"
+    return format_html('<a href="{}">{}</a>', reverse(name, args=[pk], current_app=site.name), text)
+
+
 class CappedPaginator(_Paginator):
     """Pages over the first rows alone: at no size of the table are all of them counted."""
 
@@ -93,11 +101,7 @@ class BoundedAdmin(_ModelAdmin):
 
     def link(self, model: type[Model], pk: object, text: str) -> str:
         """Return a link to the page of one row, or the text alone where the site does not have it."""
-        if not self.admin_site.is_registered(model):
-            return text
-        name = f"admin:{model._meta.app_label}_{model._meta.model_name}_change"
-        url = reverse(name, args=[pk], current_app=self.admin_site.name)
-        return format_html('<a href="{}">{}</a>', url, text)
+        return row_link(self.admin_site, model, pk, text)
 
     def _shown(self, request: HttpRequest, names: Iterable[Any]) -> list[Any]:
         if sees_numbers(request):

@@ -57,8 +57,8 @@ def of_time(rows: Sequence[Row]) -> tuple[SafeString, ...]:
     many = ngettext("Each column is %d day.", "Each column is %d days.", each) % each if each > 1 else ""
     names = [name for name, _tally in columns]
     shares: list[Line] = [
-        ("delivered", _("delivered"), [_percent(t.delivered, t.sent) for _name, t in columns]),
-        ("verified", _("verified"), [_percent(t.verified, t.asked) for _name, t in columns]),
+        ("delivered", _("delivered"), [percent(t.delivered, t.sent) for _name, t in columns]),
+        ("verified", _("verified"), [percent(t.verified, t.asked) for _name, t in columns]),
     ]
     waits: list[Line] = [
         ("delivered", _("half (p50)"), [t.seconds(0.5) for _name, t in columns]),
@@ -305,7 +305,8 @@ def _counts(tally: Tally) -> str:
     }
 
 
-def _percent(part: int, whole: int) -> float | None:
+def percent(part: int, whole: int) -> float | None:
+    """Return a share in %, None of nothing."""
     return 100 * part / whole if whole else None
 
 

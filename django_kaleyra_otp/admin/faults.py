@@ -50,18 +50,25 @@ class OwnError:
     mend: Promise
 
 
-#: The SMS never left.
+_TOO_LATE = OwnError(
+    gettext_lazy("The challenge was over before a worker took the SMS."),
+    gettext_lazy("ours: the queue is slow"),
+    gettext_lazy("Ask for a new code. If this repeats, run more workers."),
+)
+
+#: The SMS never left; ``lost`` may have.
 OWN_CODES: dict[str, OwnError] = {
-    "closed": OwnError(
-        gettext_lazy("The challenge was over before a worker took the SMS."),
-        gettext_lazy("ours: the queue is slow"),
-        gettext_lazy("Ask for a new code. If this repeats, run more workers."),
+    "backend": OwnError(
+        gettext_lazy("The setting BACKEND names nothing that can be used."),
+        gettext_lazy("ours: the settings"),
+        MENDS[ErrorClass.CONFIGURATION],
     ),
-    "delivery_unavailable": OwnError(
-        gettext_lazy("Sending was switched off."),
-        gettext_lazy("ours: the setting SENDING"),
-        gettext_lazy("Switch it on again, then ask for a new code."),
+    "breaker": OwnError(
+        gettext_lazy("The account was given a rest, since it did not answer."),
+        FAULTS[ErrorClass.NETWORK],
+        MENDS[ErrorClass.NETWORK],
     ),
+    "closed": _TOO_LATE,
     "dispatch": OwnError(
         gettext_lazy("The queue did not take the SMS."),
         gettext_lazy("ours: the queue"),
@@ -72,10 +79,21 @@ OWN_CODES: dict[str, OwnError] = {
         gettext_lazy("ours: the settings"),
         gettext_lazy("Keep the old key beside the new one for ten minutes; ask for a new code."),
     ),
+    "late": _TOO_LATE,
+    "lost": OwnError(
+        gettext_lazy("The process that sent it ended before it wrote the answer down."),
+        gettext_lazy("ours: a process that ended"),
+        gettext_lazy("Ask for a new code. If this repeats, see why processes end."),
+    ),
     "prefix_blocked": OwnError(
         gettext_lazy("The prefix of the number was closed by then."),
         gettext_lazy("ours: a blocked prefix"),
         gettext_lazy("Lift the block if it should not hold, then ask for a new code."),
+    ),
+    "sending_off": OwnError(
+        gettext_lazy("Sending was switched off."),
+        gettext_lazy("ours: the setting SENDING"),
+        gettext_lazy("Switch it on again, then ask for a new code."),
     ),
     "time_out": OwnError(
         gettext_lazy("The time that one SMS may take, over all tries and routes, ran out."),

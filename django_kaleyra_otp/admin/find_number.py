@@ -19,7 +19,6 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
-from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
@@ -28,7 +27,7 @@ from django.views.decorators.http import require_POST
 from django_kaleyra_otp import events, phones
 from django_kaleyra_otp.admin import dossier, verdict
 from django_kaleyra_otp.admin.actions import ACTIONS
-from django_kaleyra_otp.admin.base import may_view, sees_numbers
+from django_kaleyra_otp.admin.base import may_view, row_link, sees_numbers
 from django_kaleyra_otp.admin.prefixes import may_open
 from django_kaleyra_otp.exceptions import InvalidPhoneNumber
 from django_kaleyra_otp.models import (
@@ -156,10 +155,7 @@ class NumberDesk:
             "dossier": known,
             "verdict": verdict.of(known, now),
             "events": dossier.events(known, now, lambda row: self._link(request, row)),
-            "blocks": [
-                (block, str(block), stops, lifts and may_open(request, block))
-                for block, stops in known.blocks
-            ],
+            "blocks": [(block, stops, lifts and may_open(request, block)) for block, stops in known.blocks],
             "actions": [
                 (ACTIONS[name], kind, pk)
                 for name, kind, pk in _sensible(known, now)
@@ -169,11 +165,7 @@ class NumberDesk:
 
     def _link(self, request: HttpRequest, row: OTPChallenge | SendLog) -> str:
         text = _("SMS %s") % row.pk if isinstance(row, SendLog) else f"{str(row.pk)[:8]}…"
-        if not may_view(request, type(row)) or not self.site.is_registered(type(row)):
-            return text
-        name = f"admin:{row._meta.app_label}_{row._meta.model_name}_change"
-        url = reverse(name, args=[row.pk], current_app=self.site.name)
-        return format_html('<a href="{}">{}</a>', url, text)
+        return row_link(self.site, type(row), row.pk, text) if may_view(request, type(row)) else text
 
 
 def _sensible(known: dossier.Dossier, now: Any) -> Iterator[tuple[str, str, Any]]:

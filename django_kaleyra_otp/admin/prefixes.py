@@ -14,14 +14,6 @@ from django_kaleyra_otp.admin import alarms, badges, filters
 from django_kaleyra_otp.admin.base import NOTHING, BoundedAdmin, sees_numbers
 from django_kaleyra_otp.models import Alarm, BlockedPrefix
 
-#: ``+``, a country code of at most three digits and the four that follow: what is no single person's.
-LONGEST_SERIES = 8
-
-
-def is_personal(block: BlockedPrefix) -> bool:
-    """Return whether a prefix says more of a number than its series."""
-    return len(block.prefix) > LONGEST_SERIES
-
 
 @admin.register(BlockedPrefix)
 class BlockedPrefixAdmin(BoundedAdmin):
@@ -62,7 +54,7 @@ class BlockedPrefixAdmin(BoundedAdmin):
     @admin.display(description=_("prefix"))
     def short_prefix(self, block: BlockedPrefix) -> str:
         """The prefix, or as much of it as is no single person's."""
-        return f"{block.prefix[:LONGEST_SERIES]}…" if is_personal(block) else block.prefix
+        return str(block)
 
     @admin.display(description=_("state"))
     def state(self, block: BlockedPrefix) -> str:
@@ -89,4 +81,4 @@ class BlockedPrefixAdmin(BoundedAdmin):
 
 def may_open(request: HttpRequest, block: BlockedPrefix | None) -> bool:
     """Return whether a block may be seen whole, and so changed or lifted."""
-    return block is None or not is_personal(block) or sees_numbers(request)
+    return block is None or not block.is_personal or sees_numbers(request)

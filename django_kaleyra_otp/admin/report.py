@@ -107,10 +107,10 @@ class Row:
         """What was accepted and delivered of the sent, and verified of what could be, in %."""
         tally = self.tally
         return {
-            "sent": percent(tally.sent, self.of),
-            "accepted": percent(tally.accepted, tally.sent),
-            "delivered": percent(tally.delivered, tally.sent),
-            "verified": percent(tally.verified, tally.asked),
+            "sent": charts.percent(tally.sent, self.of),
+            "accepted": charts.percent(tally.accepted, tally.sent),
+            "delivered": charts.percent(tally.delivered, tally.sent),
+            "verified": charts.percent(tally.verified, tally.asked),
         }
 
     @property
@@ -160,11 +160,6 @@ class Table:
     def is_of_errors(self) -> bool:
         """Whether nothing but the count says something."""
         return self.name == "error"
-
-
-def percent(part: int, whole: int) -> float | None:
-    """Return a share in %, None of nothing."""
-    return 100 * part / whole if whole else None
 
 
 class Report:

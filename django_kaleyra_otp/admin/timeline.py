@@ -110,7 +110,7 @@ def of_challenge(
             if send.submitted_at
             else "",
             _("No receipt yet.") if lacks_receipt(send, now) else "",
-            _error(send),
+            told_error(send),
             *explain_trace(why_not(send)),
         )
         tone = badges.of_delivery(send.status)
@@ -208,13 +208,14 @@ def _answer(send: SendLog) -> tuple[str, ...]:
     return _sentences(", ".join(filter(None, (status, latency))))
 
 
-def _error(send: SendLog) -> str:
+def told_error(send: SendLog) -> str:
+    """Return the error of a send as it was told."""
     return ": ".join(filter(None, (send.error_code, send.error_message)))
 
 
 def _error_notes(send: SendLog) -> tuple[str, ...]:
     """Return an error as told, and what it means; of an unknown code, whose fault its class says it is."""
-    told = _error(send)
+    told = told_error(send)
     known = explain_error(send.error_code)
     if not known:
         known = _own(send)

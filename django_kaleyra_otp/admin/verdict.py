@@ -98,20 +98,20 @@ def _arrived(challenge: OTPChallenge | None, now: datetime) -> Verdict:
 
 
 def _refused(send: SendLog) -> Verdict:
-    if own := OWN_CODES.get(send.error_code):
-        sentence = _("The newest SMS was not sent.")
-        return Verdict(Tone.BAD, f"{sentence} {own.meaning}", own.fault, own.mend)
-    return _explained(Tone.BAD, _("Kaleyra did not take the newest SMS."), send)
+    never_left = send.error_code in OWN_CODES
+    sentence = _("The newest SMS was not sent.") if never_left else _("Kaleyra did not take the newest SMS.")
+    return _explained(Tone.BAD, sentence, send)
 
 
 def _explained(tone: Tone, sentence: str, send: SendLog) -> Verdict:
     """Return a verdict by the error of a send: what it means, or, unknown, as it was told."""
+    if own := OWN_CODES.get(send.error_code):
+        return Verdict(tone, f"{sentence} {own.meaning}", own.fault, own.mend)
     if entry := errors.explain(send.error_code):
         return Verdict(tone, f"{sentence} {_(entry.meaning)}", FAULTS[entry.error_class], _(entry.mend))
-    told = ": ".join(filter(None, (send.error_code, send.error_message)))
     return Verdict(
         tone,
-        f"{sentence} {told}".strip(),
+        f"{sentence} {timeline.told_error(send)}".strip(),
         FAULTS.get(send.error_class, send.error_class),
         MENDS.get(send.error_class, ""),
     )

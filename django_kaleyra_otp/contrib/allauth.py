@@ -10,13 +10,11 @@ from allauth.account import app_settings
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.core.ratelimit import respond_429
 from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied, ValidationError
-from django.db import router
 from django.http import HttpRequest
 from django.utils.translation import get_language
 
-from django_kaleyra_otp import delivery, guard, phones
+from django_kaleyra_otp import delivery, guard, lookup, phones
 from django_kaleyra_otp.conf import conf
 from django_kaleyra_otp.exceptions import DeliveryFailed, KaleyraOTPError, RateLimited
 
@@ -54,11 +52,11 @@ class KaleyraAdapterMixin:
     def get_phone(self, user: Any) -> tuple[str, bool] | None:
         """Return a user's number and whether it is verified, or None where he has none."""
         phone = phones.of_user(user)
-        return (phone, bool(getattr(self._owner(user), self.phone_verified_field))) if phone else None
+        return (phone, self._is_verified(user)) if phone else None
 
     def set_phone(self, user: Any, phone: str, verified: bool) -> None:
         """Give a user a number."""
-        owner, field = self._owner(user), conf.USER_PHONE.rpartition("__")[2]
+        owner, field = phones.owner_of(user)
         setattr(owner, field, phone)
         setattr(owner, self.phone_verified_field, verified)
         owner.save(update_fields=[field, self.phone_verified_field])
@@ -73,20 +71,14 @@ class KaleyraAdapterMixin:
         A user whose number is verified comes before those who merely typed it. A number that is
         verified for two is nobody's.
         """
-        model = get_user_model()
-        rows = model._default_manager.using(router.db_for_write(model)).filter(**{conf.USER_PHONE: phone})
-        # MariaDB's collations find other spellings, too
-        users = [user for user in rows.order_by("pk") if phones.of_user(user) == phone]
-        verified = [user for user in users if getattr(self._owner(user), self.phone_verified_field)]
+        users = [user for user in lookup.users_with(phone).order_by("pk") if phones.of_user(user) == phone]
+        verified = [user for user in users if self._is_verified(user)]
         found = verified or users[:1]
         return found[0] if len(found) == 1 else None
 
-    def _owner(self, user: Any) -> Any:
-        """Return the object that has the number: the user, or what ``USER_PHONE`` leads to."""
-        owner = user
-        for name in conf.USER_PHONE.split("__")[:-1]:
-            owner = getattr(owner, name)
-        return owner
+    def _is_verified(self, user: Any) -> bool:
+        owner, _ = phones.owner_of(user)
+        return bool(getattr(owner, self.phone_verified_field))
 
     # The code
 

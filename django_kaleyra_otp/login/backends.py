@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.contrib.auth import get_backends, get_user_model
+from django.contrib.auth import get_backends
 from django.contrib.auth.backends import ModelBackend
 from django.core.exceptions import ImproperlyConfigured
-from django.db import router
 from django.http import HttpRequest
 
-from django_kaleyra_otp import challenges, phones
+from django_kaleyra_otp import challenges, lookup, phones
 from django_kaleyra_otp.conf import conf
 from django_kaleyra_otp.exceptions import InvalidToken
 
@@ -56,14 +55,9 @@ class PhoneBackend(ModelBackend):
         That is the only active user with this number at ``USER_PHONE``, if he is allowed. A number that
         two active users share lets neither in.
         """
-        model = get_user_model()
-        having = model._default_manager.using(router.db_for_write(model)).filter(
-            **{conf.USER_PHONE: phone_number}
-        )
-        # MariaDB's collations find other spellings, too
         users = [
             user
-            for user in having.distinct()
+            for user in lookup.users_with(phone_number)
             if self.user_can_authenticate(user) and phones.of_user(user) in (None, phone_number)
         ]
         if len(users) != 1 or not self.allows(users[0]):

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from django.contrib.auth import get_user_model
 from django.db import IntegrityError
 from django.http import HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext as _
 
-from django_kaleyra_otp import events
-from django_kaleyra_otp.conf import conf
+from django_kaleyra_otp import events, lookup, phones
 from django_kaleyra_otp.exceptions import KaleyraOTPError
 from django_kaleyra_otp.login import users
 from django_kaleyra_otp.login.decorators import CodeRequiredMixin
@@ -68,10 +66,6 @@ class ChangeNumberView(CodeRequiredMixin, NumberStepView):
             self.add_refusal(form, refusal)
         return self.show_first_page(pending, form)
 
-    def start_again(self, pending: Pending, challenge: OTPChallenge) -> Pending:
-        """Send a new code to the new number."""
-        return self.start(challenge.phone_number, pending.next)
-
     def start(self, phone_number: str, next_url: str) -> Pending:
         """Start a challenge for a number that is not the user's yet: he is no known caller of it."""
         tie = new_tie()
@@ -81,8 +75,10 @@ class ChangeNumberView(CodeRequiredMixin, NumberStepView):
     def succeed(self, pending: Pending, challenge: OTPChallenge, token: str) -> HttpResponse:
         """Redeem the proof, keep the number and tell of it."""
         user = self.request.user
+        if not self.redeem(pending, token):
+            return self.begin_anew(pending)
         self.forget()
-        if not self.redeem(pending, token) or self.is_taken(challenge.phone_number):
+        if self.is_taken(challenge.phone_number):
             return self.refuse()
         old_number = users.number_of(user) or ""
         try:
@@ -96,8 +92,8 @@ class ChangeNumberView(CodeRequiredMixin, NumberStepView):
 
     def is_taken(self, phone_number: str) -> bool:
         """Return whether somebody else has a number; asked of nobody who has not shown that he holds it."""
-        having = get_user_model()._default_manager.filter(**{conf.USER_PHONE: phone_number})
-        return any(user.pk != self.request.user.pk for user in having)
+        others = lookup.users_with(phone_number).exclude(pk=self.request.user.pk)
+        return any(phones.of_user(user) == phone_number for user in others)
 
     def refuse(self) -> HttpResponse:
         """Say to who holds a number that he cannot have it for his account."""

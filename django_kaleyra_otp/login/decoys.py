@@ -24,18 +24,17 @@ from django_kaleyra_otp import (
     codes,
     delivery,
     events,
+    guard,
     limits,
     lookup,
     messages,
     phones,
     plans,
 )
-from django_kaleyra_otp.conf import conf
 from django_kaleyra_otp.events import Asked
-from django_kaleyra_otp.exceptions import Expired, Invalid, NotFound
+from django_kaleyra_otp.exceptions import Expired, NotFound
 from django_kaleyra_otp.login.pending import idempotency_key
 from django_kaleyra_otp.models import OTPChallenge, SendLog, database
-from django_kaleyra_otp.shapes import Purpose
 from django_kaleyra_otp.types import Secret
 
 
@@ -48,7 +47,7 @@ def start(
     what ``challenges.start`` raises before it sends.
     """
     with events.refusals(Asked("start", purpose)) as asked:
-        rules, number, now = _rules(purpose), phones.parse(phone_number), timezone.now()
+        rules, number, now = guard.rules_of(purpose), phones.parse(phone_number), timezone.now()
         asked.number = number
         ip = client_ip.of(request)
         digest = lookup.idempotency_digest(idempotency_key(tie), None, ip)
@@ -88,8 +87,8 @@ def resend(challenge: OTPChallenge, *, bind: Any, request: HttpRequest) -> None:
     with events.refusals(Asked("resend", challenge.purpose, challenge.pk)) as asked:
         with contextlib.suppress(NotFound):
             challenges.look(challenge.pk)
-        rules, number, now = _rules(challenge.purpose), phones.parse(challenge.phone_number), timezone.now()
-        asked.number = number
+        rules, now = guard.rules_of(challenge.purpose), timezone.now()
+        asked.number = number = phones.parse(challenge.phone_number)
         ip = client_ip.of(request)
         rendered = messages.render(
             purpose=challenge.purpose,
@@ -126,15 +125,8 @@ def _other(tie: str) -> dict[str, str]:
     return {"decoy": tie}
 
 
-def _rules(purpose: str) -> Purpose:
-    rules = conf.purpose(purpose)
-    if rules is None:
-        raise Invalid
-    return rules
-
-
 def _write_and_delete(send: SendLog) -> None:
-    plans.save(send)
+    delivery.save(send)
     connection = connections[database.alias()]
     table = connection.ops.quote_name(SendLog._meta.db_table)
     with connection.cursor() as cursor:  # one statement: a queryset would look for callbacks first

@@ -15,6 +15,7 @@ from django_kaleyra_otp.exceptions import (
 from django_kaleyra_otp.login.code_step import CodeStepView, explain
 from django_kaleyra_otp.login.forms import PhoneNumberForm
 from django_kaleyra_otp.login.pending import Pending
+from django_kaleyra_otp.models import OTPChallenge
 
 
 class NumberStepView(CodeStepView):
@@ -22,6 +23,14 @@ class NumberStepView(CodeStepView):
 
     phone_number_form_class = PhoneNumberForm
     phone_number_template_name: str
+
+    def start(self, phone_number: str, next_url: str) -> Pending:
+        """Start a challenge for a number, E.164; raises what ``challenges.start`` raises before it sends."""
+        raise NotImplementedError
+
+    def start_again(self, pending: Pending, challenge: OTPChallenge) -> Pending:
+        """Send a new code to the number that is waiting, which nobody has to type again."""
+        return self.start(challenge.phone_number, pending.next)
 
     def show_first_page(self, pending: Pending | None, form: Any = None) -> HttpResponse:
         """Return the page that asks for the number."""

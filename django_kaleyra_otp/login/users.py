@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable
 from typing import Any
 
@@ -32,10 +31,10 @@ def number_of(user: Any) -> str | None:
 
 def set_number(user: Any, phone_number: str) -> None:
     """Keep a number, E.164, for a user, where ``USER_PHONE`` leads to; raises IntegrityError."""
-    *path, name = conf.USER_PHONE.split("__")
-    owner = functools.reduce(getattr, path, user)
+    owner, name = phones.owner_of(user)
     setattr(owner, name, phone_number)
-    with transaction.atomic(using=router.db_for_write(type(owner), instance=owner)):
+    # its class: the type of a request's user is that of what loads him later
+    with transaction.atomic(using=router.db_for_write(owner.__class__, instance=owner)):
         owner.save(update_fields=[name])
 
 

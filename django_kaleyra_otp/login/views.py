@@ -69,10 +69,6 @@ class PhoneLoginView(NumberStepView):
             return self.to_code_page(started, "")
         return self.show_first_page(pending, form)
 
-    def start_again(self, pending: Pending, challenge: OTPChallenge) -> Pending:
-        """Send a new code to the number that is waiting, which nobody has to type again."""
-        return self.start(challenge.phone_number, pending.next)
-
     def start(self, phone_number: str, next_url: str) -> Pending:
         """Start a challenge for a number, E.164: a decoy where it signs nobody in.
 

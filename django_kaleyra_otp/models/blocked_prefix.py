@@ -6,6 +6,8 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from django_kaleyra_otp.phones import LONGEST_SERIES
+
 
 class BlockedPrefix(models.Model):
     """A dialling prefix closed by the guard or by hand; ``+`` closes everything."""
@@ -31,4 +33,9 @@ class BlockedPrefix(models.Model):
 
     def __str__(self) -> str:
         # whole, it may be somebody's number, and Django's admin log keeps what stands here
-        return self.prefix if len(self.prefix) <= 8 else f"{self.prefix[:8]}…"
+        return f"{self.prefix[:LONGEST_SERIES]}…" if self.is_personal else self.prefix
+
+    @property
+    def is_personal(self) -> bool:
+        """Whether the prefix says more of a number than its series."""
+        return len(self.prefix) > LONGEST_SERIES

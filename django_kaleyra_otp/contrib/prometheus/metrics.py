@@ -59,11 +59,12 @@ _OUR_ERRORS = frozenset(
         "backend",
         "breaker",
         "closed",
-        "delivery_unavailable",
         "dispatch",
         "key",
         "late",
+        "lost",
         "prefix_blocked",
+        "sending_off",
         "time_out",
     )
 )

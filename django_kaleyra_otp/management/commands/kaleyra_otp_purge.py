@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentTypeError
-from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -11,18 +9,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django_kaleyra_otp import retention
 from django_kaleyra_otp.conf import conf
 from django_kaleyra_otp.exceptions import DatabaseBusy
+from django_kaleyra_otp.management.options import whole
 from django_kaleyra_otp.retention import Purged
-
-
-def whole(low: int, high: int) -> Callable[[str], int]:
-    """Return a reader of whole numbers from ``low`` to ``high``."""
-
-    def read(text: str) -> int:
-        if not text.isascii() or not text.isdecimal() or not low <= int(text) <= high:
-            raise ArgumentTypeError(f"must be a whole number, {low} to {high}")
-        return int(text)
-
-    return read
 
 
 class Command(BaseCommand):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from argparse import ArgumentTypeError
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -12,18 +11,11 @@ from django_kaleyra_otp import challenges, phones, signals
 from django_kaleyra_otp.conf import conf
 from django_kaleyra_otp.exceptions import KaleyraOTPError
 from django_kaleyra_otp.kaleyra import errors, statuses
+from django_kaleyra_otp.management.options import whole
 from django_kaleyra_otp.models import DeliveryStatus, OTPChallenge, SendLog, Source, StatusUpdate, database
 
 #: Seconds between two looks at the row.
 PAUSE = 0.2
-LONGEST = 600
-
-
-def seconds(text: str) -> int:
-    """Read the option: a whole number of seconds, 0 to 600."""
-    if not text.isascii() or not text.isdecimal() or int(text) > LONGEST:
-        raise ArgumentTypeError(f"must be a whole number, 0 to {LONGEST}")
-    return int(text)
 
 
 class Command(BaseCommand):
@@ -42,7 +34,7 @@ class Command(BaseCommand):
         parser.add_argument("--language", help="in which language; default LANGUAGE_CODE")
         parser.add_argument(
             "--wait",
-            type=seconds,
+            type=whole(0, 600),
             default=0,
             metavar="SECONDS",
             help="wait so long for the handset to have it, and show each callback: 0 (default) to 600",
