@@ -38,6 +38,7 @@ _lock = threading.Condition(threading.Lock())
 class _Account:
     failures: int = 0
     closed_until: float = 0.0  # nobody may ask before; time.monotonic()
+    silent_as: str = ""  # the route by which it fell silent
     faults: dict[str, float] = field(default_factory=dict)  # when each was last seen; time.monotonic()
     waiting: int = 0  # requests that hold a slot
     silent_since: float = 0.0  # no answer came since every slot was taken; 0 = it did
@@ -117,13 +118,16 @@ def take(route: Route) -> bool:
         return True
 
 
-def answered(route: Route) -> bool:
-    """Note that the account answered, whatever it said; returns whether that ended a rest."""
+def answered(route: Route) -> str:
+    """Note that the account answered, whatever it said; where that ended a rest, returns whose it was.
+
+    That is the name of the route by which the account fell silent, which may be another; else "".
+    """
     with _lock:
         account = _of(route)
-        rested = account.failures >= FAILURES
+        silent, account.silent_as = account.silent_as, ""
         account.failures, account.closed_until, account.silent_since = 0, 0.0, 0.0
-        return rested
+        return silent
 
 
 def failed(route: Route) -> bool:
@@ -134,7 +138,10 @@ def failed(route: Route) -> bool:
         if account.failures < FAILURES:
             return False
         account.closed_until = time.monotonic() + SECONDS_OPEN
-        return account.failures == FAILURES
+        if account.failures > FAILURES:
+            return False
+        account.silent_as = route.name
+        return True
 
 
 def is_new_fault(route: Route, fault: str) -> bool:

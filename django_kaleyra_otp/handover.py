@@ -67,8 +67,8 @@ def _try_route(backend: BaseBackend, sms: SMS, route: Route, deadline: float) ->
         if not breaker.take(route):
             failure = _resting()
             break
-        connect, answer = route.timeout
-        hurried = replace(route, timeout=(min(connect, left), min(answer, left)))
+        connect = min(route.timeout[0], left / 2)  # the answer is waited for after it
+        hurried = replace(route, timeout=(connect, min(route.timeout[1], left - connect)))
         try:
             receipt = backend.send(sms, hurried)
         except DeliveryUnavailable as refusal:
@@ -103,9 +103,10 @@ def _resting() -> DeliveryUnavailable:
 
 def _note_health(route: Route, *, reached: bool) -> None:
     """Tell the breaker whether a call was answered, and the log where a rest begins or ends."""
-    if reached and breaker.answered(route):
-        events.ACCOUNT_ANSWERS.log(route=route.name)
-    elif not reached and breaker.failed(route):
+    if reached:
+        if silent := breaker.answered(route):
+            events.ACCOUNT_ANSWERS.log(route=silent)
+    elif breaker.failed(route):
         events.ACCOUNT_SILENT.log(route=route.name)
 
 

@@ -332,3 +332,19 @@ def test_codes_verify_while_every_slot_is_taken(hanging, configure, outbox, api)
     challenge = challenges.start(NUMBER)
 
     assert api.verify(challenge.pk, code_in(outbox[-1])).json()["status"] == "verified"
+
+
+def test_a_rest_is_over_for_the_route_that_it_was_told_of(db, configure, caplog):
+    """Two routes of one account: who watches the one must not wait for the other."""
+    caplog.set_level(logging.WARNING, "django_kaleyra_otp")
+    india = {"PREFIXES": ["+91"], "NAME": "india", "SENDER": "OTHERS"}
+    configure(ROUTES=[india], ALLOWED_COUNTRIES=["IN", "FR"])
+    start_many(10, AWAY[0])
+    answer[0] = None
+    for account in breaker._accounts.values():
+        account.closed_until = 0.0
+
+    challenges.start("+33612345678")
+
+    told = [(record.event, record.route) for record in caplog.records if record.msg.startswith("account_")]
+    assert told == [("account_silent", "india"), ("account_answers", "india")]

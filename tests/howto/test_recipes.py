@@ -45,6 +45,7 @@ def run(tmp_path):
         ended = pytest_in(project)
 
         assert ended.returncode == 0, ended.stdout + ended.stderr
+        assert "skipped" not in ended.stdout, ended.stdout
 
     return through
 
