@@ -33,6 +33,7 @@ from django_kaleyra_otp.events import Asked
 from django_kaleyra_otp.exceptions import (
     AlreadyVerified,
     Canceled,
+    DeliveryFailed,
     Expired,
     Invalid,
     InvalidToken,
@@ -134,8 +135,7 @@ def start(
             return earlier
         if refused:
             raise limits.refusal(refused) if isinstance(refused, limits.Full) else refused
-    delivery.after_commit(lambda: _leave(plan, announcements.started))
-    return _with_send(plan)
+    return _leave(plan, announcements.started)
 
 
 def look(challenge_id: uuid.UUID | str, *, allowed: lookup.Allowed | None = None) -> OTPChallenge:
@@ -175,19 +175,13 @@ def resend(
         rendered = Rendered(body=newest.body, template_id=newest.template_id, segments=newest.segments)
         ip = client_ip.given(ip, request)
         plan = plans.for_resend(challenge, number, rules, rendered, now, ip=ip, request=request)
-        refused: limits.Full | None = None
         try:
-            plans.commit_resend(plan)
-        except limits.Full as full:
-            refused = full
+            limits.or_refuse(lambda: plans.commit_resend(plan))
         except plans.Overtaken:
             _raise_unless_open(lookup.read_again(challenge.pk) or challenge, now)
             raise MaxSendsReached from None
-        if refused:
-            raise limits.refusal(refused)
     plan.challenge.sends += 1
-    delivery.after_commit(lambda: _leave(plan, announcements.resent))
-    return _with_send(plan)
+    return _leave(plan, announcements.resent)
 
 
 def verify(
@@ -348,16 +342,21 @@ def _redeem(token: str, purpose: str, bind: Any, max_age: int) -> OTPChallenge:
     return challenge
 
 
-def _leave(plan: Plan, tell: Callable[[OTPChallenge], None]) -> None:
-    tell(plan.challenge)
-    delivery.dispatch(plan.send)
-
-
-def _with_send(plan: Plan) -> OTPChallenge:
-    """Return the challenge, to be shown with its new SMS."""
+def _leave(plan: Plan, tell: Callable[[OTPChallenge], None]) -> OTPChallenge:
+    """Have what was committed told, and the SMS leave; return the challenge, to be shown with it."""
     challenge = plan.challenge
     challenge.newest_send, challenge.last_sent_at = plan.send, plan.now
     challenge.resend_at = lookup.resend_at(plan.now)
+
+    def leave() -> None:
+        tell(challenge)
+        delivery.dispatch(plan.send)
+
+    try:
+        delivery.after_commit(leave)
+    except DeliveryFailed as failure:
+        failure.challenge = challenge
+        raise
     return challenge
 
 

@@ -271,13 +271,7 @@ def send_code(
             proven=past.proven,
         )
         send = new_send(number, rendered, now, challenge=None, inline=True)
-        refused: limits.Full | None = None
-        try:
-            _commit(send, buckets, now, keep=not decoy)
-        except limits.Full as full:
-            refused = full
-        if refused:
-            raise limits.refusal(refused)
+        limits.or_refuse(lambda: _commit(send, buckets, now, keep=not decoy))
     if decoy:
         told = {"challenge": "", "purpose": purpose, "number": number.e164}
         after_commit(lambda: events.DECOY_STARTED.log(**told))

@@ -26,7 +26,7 @@ KaleyraOTPError
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext_lazy as _
 
@@ -177,9 +177,11 @@ class DeliveryFailed(KaleyraOTPError):
     """The SMS surely was not accepted.
 
     ``error_code`` and ``error_message`` are the provider's words, scrubbed; ``error_class`` one of
-    ``kaleyra.errors.ErrorClass``; ``http_status`` its HTTP status, or None.
+    ``kaleyra.errors.ErrorClass``; ``http_status`` its HTTP status, or None. ``challenge`` is the
+    challenge that was charged and whose SMS then failed; None where nothing was charged.
     """
 
+    challenge: Any = None
     code = "delivery_failed"
     default_detail = _("The code could not be sent to this number.")
 

@@ -9,10 +9,10 @@ for each other crosswise.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -25,6 +25,8 @@ from django_kaleyra_otp.exceptions import Cooldown, RateLimited
 from django_kaleyra_otp.models import RateLimit, database
 from django_kaleyra_otp.phones import Number
 from django_kaleyra_otp.shapes import Limit
+
+T = TypeVar("T")
 
 SECOND = 1_000_000
 
@@ -148,6 +150,15 @@ def _charge_rows(connection: BaseDatabaseWrapper, cursor: Any, count: int, rows:
         [*rows, at, at],
     )
     return int(cursor.rowcount)
+
+
+def or_refuse(charging: Callable[[], T]) -> T:
+    """Run a transaction that charges; raises RateLimited where a bucket had no room."""
+    try:
+        return charging()
+    except Full as error:
+        full = error
+    raise refusal(full)
 
 
 @database.retried

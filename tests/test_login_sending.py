@@ -6,7 +6,8 @@ import pytest
 
 from django_kaleyra_otp.login import pending
 from django_kaleyra_otp.models import OTPChallenge, RateLimit
-from tests.conftest import NUMBER, code_in, wrong
+from tests.conftest import NUMBER, OTHER, code_in, wrong
+from tests.playing import later
 from tests.visitor import (
     CODE_URL,
     PROFILE,
@@ -164,3 +165,31 @@ def test_a_number_that_gets_no_sms_is_refused_at_its_field(phone_number, sentenc
     assert field.get("value", "") == phone_number
     assert visitor.page.title.string.startswith("Error:")
     assert not outbox
+
+
+@pytest.mark.parametrize("phone_number", [NUMBER, OTHER], ids=["known", "unknown"])
+def test_a_refusal_is_asked_for_and_told_once_whoever_has_the_number(
+    visitor, configure, caplog, phone_number
+):
+    """R-032, R-108: asked for twice, the log and the clock would tell a number with a user."""
+    caplog.set_level("INFO", "django_kaleyra_otp.events")
+    configure(SENDING=False)
+
+    visitor.give_number(phone_number)
+
+    assert [record.event for record in caplog.records] == ["sending_off"]
+
+
+@pytest.mark.parametrize("backend", ["Refusing", "Away"])
+def test_a_resend_that_fails_was_charged_and_shows_the_wait(user, configure, backend):
+    """As one that arrives; whatever the reason, and to decoys too."""
+    waits = []
+    for phone_number in (NUMBER, OTHER):
+        visitor = Visitor().give_number(phone_number)
+        later(31)
+        configure(BACKEND=f"tests.playing.{backend}")
+        visitor.resend().follow()
+        waits.append(re.search(r"You can ask for another in (\d+) seconds", visitor.text))
+        configure(BACKEND="django_kaleyra_otp.backends.locmem.LocMemBackend")
+
+    assert all(waits)

@@ -48,7 +48,7 @@ from django_kaleyra_otp.exceptions import (
 )
 from django_kaleyra_otp.login import device
 from django_kaleyra_otp.login.forms import CodeForm
-from django_kaleyra_otp.login.pending import TIE, Pending, idempotency_key
+from django_kaleyra_otp.login.pending import TIE, Pending
 from django_kaleyra_otp.models import ChallengeStatus, OTPChallenge
 from django_kaleyra_otp.transactions import OutsideTransactions
 
@@ -190,8 +190,7 @@ class CodeStepView(OutsideTransactions, RedirectURLMixin, View):
 
         Raises what ``challenges.start`` raises before it sends.
         """
-
-        def start() -> OTPChallenge:
+        try:
             return challenges.start(
                 phone_number,
                 purpose=self.purpose,
@@ -199,15 +198,13 @@ class CodeStepView(OutsideTransactions, RedirectURLMixin, View):
                 known=known,
                 bind=self.bind_of(tie),
                 language=get_language(),
-                idempotency_key=idempotency_key(tie),
                 request=self.request,
             )
-
-        try:
-            return start()
-        except DeliveryFailed:
-            # a send that failed left its challenge, which the same key finds; what was refused is so again
-            return start()
+        except DeliveryFailed as failure:
+            if failure.challenge is None:
+                raise
+            started: OTPChallenge = failure.challenge
+            return started
 
     def take_code(self, pending: Pending, challenge: OTPChallenge) -> HttpResponse:
         """Spend an attempt on the code, and sign in who gave the right one."""
@@ -239,8 +236,8 @@ class CodeStepView(OutsideTransactions, RedirectURLMixin, View):
         except KaleyraOTPError as refusal:
             if isinstance(refusal, RateLimited) and refusal.retry_after:
                 pending.wait(refusal.retry_after)
-            elif refusal.code == DeliveryFailed.code:
-                pending.wait(conf.RESEND_COOLDOWN)  # it was charged
+            elif isinstance(refusal, DeliveryFailed) and refusal.challenge is not None:
+                pending.wait(conf.RESEND_COOLDOWN)
             return self.to_code_page(pending, refusal.code)
         return self.to_code_page(pending, RESENT)
 

@@ -26,14 +26,12 @@ from django_kaleyra_otp import (
     events,
     guard,
     limits,
-    lookup,
     messages,
     phones,
     plans,
 )
 from django_kaleyra_otp.events import Asked
 from django_kaleyra_otp.exceptions import Expired, NotFound
-from django_kaleyra_otp.login.pending import idempotency_key
 from django_kaleyra_otp.models import OTPChallenge, SendLog, database
 from django_kaleyra_otp.types import Secret
 
@@ -50,9 +48,6 @@ def start(
         rules, number, now = guard.rules_of(purpose), phones.parse(phone_number), timezone.now()
         asked.number = number
         ip = client_ip.of(request)
-        digest = lookup.idempotency_digest(idempotency_key(tie), None, ip)
-        if digest:
-            lookup.earlier(digest, number, purpose, now)
         plan = plans.for_start(
             number,
             rules,
@@ -61,19 +56,13 @@ def start(
             known=False,
             bind=bind,
             language=language,
-            idempotency_digest=digest,
+            idempotency_digest=None,
             ip=ip,
             request=request,
         )
         key = codes.keys()[0]
         plan.challenge.bind_digest = codes.digest_bind(_other(tie), key)
-        refused: limits.Full | None = None
-        try:
-            plans.commit_start(plan, _write_and_delete)
-        except limits.Full as full:
-            refused = full
-        if refused:
-            raise limits.refusal(refused)
+        limits.or_refuse(lambda: plans.commit_start(plan, _write_and_delete))
     delivery.after_commit(lambda: announcements.decoy_started(plan.challenge))
     _seem_to_leave(plan.send)
     return plan.challenge
@@ -99,15 +88,10 @@ def resend(challenge: OTPChallenge, *, bind: Any, request: HttpRequest) -> None:
             bind=bind,
         )
         plan = plans.for_resend(challenge, number, rules, rendered, now, ip=ip, request=request)
-        refused: limits.Full | None = None
         try:
-            plans.commit_resend(plan, _write_and_delete)
-        except limits.Full as full:
-            refused = full
+            limits.or_refuse(lambda: plans.commit_resend(plan, _write_and_delete))
         except plans.Overtaken:
             raise Expired from None
-        if refused:
-            raise limits.refusal(refused)
     delivery.after_commit(lambda: announcements.resent(challenge))
     _seem_to_leave(plan.send)
 

@@ -28,11 +28,6 @@ SESSION_KEY = "kaleyra_otp_login"
 TIE = "session"
 
 
-def idempotency_key(tie: str) -> str:
-    """Return the key that a sign-in's start is made with: no client has it, though one may read its tie."""
-    return salted_hmac("kaleyra_otp.login.start", tie, algorithm="sha256").hexdigest()
-
-
 def new_tie() -> str:
     """Return the random value that ties a challenge to one session."""
     return secrets.token_urlsafe(16)

@@ -16,11 +16,10 @@ from django.utils.text import capfirst
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from django_kaleyra_otp import challenges, messages, phones
+from django_kaleyra_otp import messages, phones
 from django_kaleyra_otp.conf import conf
 from django_kaleyra_otp.exceptions import (
     Cooldown,
-    DatabaseBusy,
     DeliveryFailed,
     KaleyraOTPError,
     MaxFailuresReached,
@@ -110,11 +109,9 @@ class PhoneLoginView(NumberStepView):
             return
         try:
             super().resend(pending, challenge)
-        except DatabaseBusy:
-            raise
-        except DeliveryFailed:
+        except DeliveryFailed as failure:
             # refused before it was charged, it is refused to decoys too; what fails after it, fails unseen
-            if challenges.look(challenge.pk).sends == challenge.sends:
+            if failure.challenge is None:
                 raise
 
     def succeed(self, pending: Pending, challenge: OTPChallenge, token: str) -> HttpResponse:
