@@ -12,15 +12,16 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
-from django_kaleyra_otp import challenges, delivery, recovery, retention
+from django_kaleyra_otp import challenges, conversion, delivery, recovery, retention
 from django_kaleyra_otp.exceptions import KaleyraOTPError
 from django_kaleyra_otp.models import OTPChallenge, SendLog
 from tests import aged
 from tests.conftest import NUMBER, OTHER, code_in, wrong
 from tests.playing import SECRET, later
 
-ORDER = ["ratelimit", "otpchallenge", "sendlog", "statusupdate"]
+ORDER = ["ratelimit", "otpchallenge", "sendlog", "statusupdate", "alarm", "blockedprefix"]
 WRITE = re.compile(r"(INSERT(?: OR IGNORE| IGNORE)? INTO|UPDATE|DELETE FROM) .?kaleyra_otp_(\w+)")
 
 
@@ -97,6 +98,13 @@ def reconcile(world):
     assert (done.delivered, done.given_up, done.lost, done.joined, done.healed, done.dropped) == (1,) * 6
 
 
+def trip(world):
+    """Codes of half an hour ago that arrived and that nobody used: the guard closes their series."""
+    for _ in range(25):
+        aged.send(0.02, of=aged.started(0.02))
+    assert conversion.watch(timezone.now()) == (1, 0)
+
+
 CALLS = {
     "start": lambda world: challenges.start(OTHER, idempotency_key="0123456789abcdef"),
     "start of a known user": lambda world: challenges.start(NUMBER, user=world.user, known=True),
@@ -115,6 +123,7 @@ CALLS = {
     "callback of nobody": lambda world: world.callback(message_id=str(uuid.uuid4())),
     "purge": purge,
     "reconcile": reconcile,
+    "a trip of the guard": trip,
 }
 
 
