@@ -310,17 +310,20 @@ def _is_due(day: date, counted_at: datetime, now: datetime) -> bool:
 
 
 def _keep(day: date, now: datetime) -> None:
-    """Count a day and write it down, unless more sends were counted before than are left."""
+    """Count a day and write it down; if it lost rows to a purge, only where no count was kept before."""
     (found,) = count([start_of(day), start_of(day + timedelta(days=1))])
-    _write(DailyFigures(day=day, sent=found.sent, figures=found.as_json(), counted_at=now))
+    oldest = _oldest_day()  # read after the count: a purge deletes the oldest first
+    is_whole = oldest is not None and oldest < day
+    _write(DailyFigures(day=day, sent=found.sent, figures=found.as_json(), counted_at=now), is_whole)
 
 
 @database.retried
-def _write(row: DailyFigures) -> None:
+def _write(row: DailyFigures, is_whole: bool) -> None:
     rows = DailyFigures.objects.using(database.alias())
     kept = rows.filter(day=row.day)
     kept.update(counted_at=row.counted_at)
-    if not kept.filter(sent__lte=row.sent).update(sent=row.sent, figures=row.figures):
+    may_change = kept if is_whole else kept.filter(sent__lte=row.sent)
+    if not may_change.update(sent=row.sent, figures=row.figures):
         rows.bulk_create([row], ignore_conflicts=True)
 
 
