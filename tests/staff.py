@@ -120,6 +120,7 @@ def visit(kind: str) -> Client:
         "seer": ours.filter(codename__startswith="view_"),
         "viewer": ours.filter(codename__startswith="view_").exclude(codename=full),
         "viewer_who_finds": ours.filter(codename__in=("find_number", *(f"view_{name}" for name in ALL))),
+        "finder": ours.filter(codename="find_number"),
         "operator": ours.exclude(codename=full),
         "nobody": ours.none(),
     }

@@ -14,17 +14,19 @@ from tests.staff import ADDRESS, ALL, MASKED, NUMBER, page, story, visit
 pytestmark = pytest.mark.django_db
 
 #: Who looks, in the order of the columns below.
-KINDS = ("superuser", "seer", "viewer", "viewer_who_finds", "operator", "nobody", "stranger")
+KINDS = ("superuser", "seer", "viewer", "viewer_who_finds", "finder", "operator", "nobody", "stranger")
 FULL = ("superuser", "seer")
 
-VIEWERS = (200, 200, 200, 200, 200, 403, 302)
-EDITORS = (200, 403, 403, 403, 200, 403, 302)
-FINDERS = (200, 403, 403, 200, 200, 403, 302)
-NO_ONE = (403, 403, 403, 403, 403, 403, 302)
+VIEWERS = (200, 200, 200, 200, 403, 200, 403, 302)
+LED_AWAY = (200, 200, 200, 200, 302, 200, 403, 302)
+EDITORS = (200, 403, 403, 403, 403, 200, 403, 302)
+FINDERS = (200, 403, 403, 200, 200, 200, 403, 302)
+NO_ONE = (403, 403, 403, 403, 403, 403, 403, 302)
 
 #: A page or a form of each URL of ours, by its name there, and what each kind is answered.
 MATRIX = {
     **{f"{model}_changelist": VIEWERS for model in ALL},
+    "otpchallenge_changelist": LED_AWAY,
     **{f"{model}_{view}": VIEWERS for model in ALL for view in ("change", "history")},
     **{f"{model}_{view}": NO_ONE for model in ALL for view in ("add", "delete")},
     "ratelimit_change": NO_ONE,

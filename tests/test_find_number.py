@@ -102,6 +102,19 @@ def test_who_may_not_view_the_rows_gets_no_links_to_them():
     assert page("otpchallenge", challenge.pk) not in html
 
 
+def test_who_may_find_numbers_and_view_no_rows_gets_there_from_the_front_page():
+    client = allow("find_number")
+    for menu in ("/admin/", "/admin/kaleyra_otp/"):
+        html = client.get(menu).content.decode()
+        assert f'href="{page("otpchallenge")}"' in html
+        assert page("sendlog") not in html
+
+    led = client.get(page("otpchallenge"), follow=True)
+
+    assert led.redirect_chain == [(FIND, 302)]
+    assert "Find a number" in text_of(led)
+
+
 def test_from_the_page_of_a_row_a_form_leads_to_its_number():
     """R-106: the form names the row, never the number."""
     challenge = started()

@@ -7,14 +7,15 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.auth import get_user_model
 from django.db.models import OuterRef, QuerySet, Subquery
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from django_kaleyra_otp import phones
 from django_kaleyra_otp.admin import badges, filters, timeline
 from django_kaleyra_otp.admin.base import NOTHING, ReadOnlyAdmin, as_uuid, may_view
-from django_kaleyra_otp.admin.find_number import NumberDesk
+from django_kaleyra_otp.admin.find_number import FIND_NUMBER, NumberDesk
 from django_kaleyra_otp.models import OTPChallenge, SendLog
 
 
@@ -72,6 +73,20 @@ class OTPChallengeAdmin(ReadOnlyAdmin):
     def get_urls(self) -> list[Any]:
         """Return the pages, those about one number among them."""
         return [*NumberDesk(self.admin_site).urls(), *super().get_urls()]
+
+    def get_model_perms(self, request: HttpRequest) -> dict[str, bool]:
+        """Return what may be done; a menu has the list for who may only find a number, too."""
+        may = super().get_model_perms(request)
+        return {**may, "view": may["view"] or request.user.has_perm(FIND_NUMBER)}
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the list; who may not view it is led to Find a number, where that is allowed."""
+        if not self.has_view_permission(request) and request.user.has_perm(FIND_NUMBER):
+            find = reverse("admin:kaleyra_otp_find_number", current_app=self.admin_site.name)
+            return HttpResponseRedirect(find)
+        return super().changelist_view(request, extra_context)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[OTPChallenge]:
         """Return the challenges, each with the status of its newest SMS where that may be seen."""

@@ -46,6 +46,8 @@ ROWS: dict[str, type[OTPChallenge] | type[SendLog] | type[BlockedPrefix]] = {
     "send": SendLog,
     "block": BlockedPrefix,
 }
+#: The permission that opens the page, and that each action wants beside its own.
+FIND_NUMBER = "kaleyra_otp.find_number"
 #: Where the session keeps the row whose number is shown after an action; never the number.
 SHOWN_NEXT = "kaleyra_otp_found"
 
@@ -87,7 +89,7 @@ class NumberDesk:
     @method_decorator(sensitive_post_parameters("phone_number"))
     def find(self, request: HttpRequest) -> HttpResponse:
         """Show the form; by POST, or after an action, everything about one number."""
-        self._demand(request, "kaleyra_otp.find_number")
+        self._demand(request, FIND_NUMBER)
         form, found = NumberForm(), None
         if request.method == "POST" and ("challenge" in request.POST or "send" in request.POST):
             found = _number_of(_named(request)[1])
@@ -111,7 +113,7 @@ class NumberDesk:
         action = ACTIONS.get(name)
         if action is None:
             raise Http404
-        self._demand(request, "kaleyra_otp.find_number", action.permission)
+        self._demand(request, FIND_NUMBER, action.permission)
         kind, row = _named(request)
         back = HttpResponseRedirect(reverse("admin:kaleyra_otp_find_number", current_app=self.site.name))
         if row is None and kind in action.takes and "confirmed" in request.POST:  # a second click
