@@ -43,9 +43,14 @@ class Tally:
     def __add__(self, other: Tally) -> Tally:
         return Tally(self.sends + other.sends, self.missed + other.missed)
 
+    @property
+    def lower_bound(self) -> float:
+        """The lowest share (0 to 1) that did not arrive which these figures leave likely; see ``wilson``."""
+        return wilson(self.missed, self.sends)[0]
+
     def surely_above(self, share: float) -> bool:
         """Return whether more than this share (0 to 1) surely did not arrive."""
-        return self.sends >= MIN_SENDS and wilson(self.missed, self.sends)[0] > share
+        return self.sends >= MIN_SENDS and self.lower_bound > share
 
     @property
     def share(self) -> float:
@@ -97,29 +102,40 @@ def _outages(now: datetime, unheard: Collection[str]) -> Iterator[Finding]:
         routes_of[country].add(route)
     ill: dict[str, dict[str, Any]] = {}
     for country, tally in by_country.items():
-        if _is_out(tally, now, country=country):
-            ill[country] = _figures(tally)
+        if figures := _judged(tally, now, country=country):
+            ill[country] = figures
     for (country, name), tally in by_series.items():
-        if _is_out(tally, now, country=country, phone_number__startswith=name):
-            figures = ill.setdefault(country, _figures(by_country[country]))
-            figures.setdefault("series", {})[name] = _figures(tally)
+        if figures := _judged(tally, now, country=country, phone_number__startswith=name):
+            its_country = ill.setdefault(country, _figures(by_country[country]))
+            its_country.setdefault("series", {})[name] = figures
     for route, tally in by_route.items():
         within = {country for country in ill if routes_of[country] == {route}}
-        if len(within) > 1 and _is_out(tally, now, route=route):
-            figures = {**_figures(tally), "countries": sorted(within)}
-            yield Finding(AlarmKind.OUTAGE, f"route {route}", figures)
+        if len(within) > 1 and (figures := _judged(tally, now, route=route)):
+            yield Finding(AlarmKind.OUTAGE, f"route {route}", {**figures, "countries": sorted(within)})
             for country in within:
                 del ill[country]
     for country, figures in ill.items():
         yield Finding(AlarmKind.OUTAGE, country, figures)
 
 
-def _is_out(tally: Tally, now: datetime, **whose: Any) -> bool:
-    """Return whether surely more is missed than in the week before; that is read for suspects alone."""
+def _judged(tally: Tally, now: datetime, **whose: Any) -> dict[str, Any] | None:
+    """Return the figures where surely more is missed than in the week before, else None.
+
+    The week is read for suspects alone.
+    """
     if not tally.surely_above(GROWTH):
-        return False
+        return None
     week = _last_week(_accepted(now - RECENT - BEFORE, now - RECENT).filter(**whose))
-    return tally.surely_above(week.share + GROWTH)
+    threshold = week.share + GROWTH
+    if not tally.surely_above(threshold):
+        return None
+    return {
+        **_figures(tally),
+        "lower_bound": round(tally.lower_bound, 4),
+        "week_sends": week.sends,
+        "week_missed": week.missed,
+        "threshold": round(threshold, 4),
+    }
 
 
 @database.retried

@@ -136,8 +136,21 @@ def test_alarms_that_stand_come_first(db):
         (
             "outage",
             "route second",
-            {"sends": 60, "missed": 60, "countries": ["FR", "IN"]},
-            ["60 of 60 SMS of an hour did not arrive.", "the countries that are ill FR, IN"],
+            {
+                "sends": 60,
+                "missed": 60,
+                "lower_bound": 0.9398,
+                "week_sends": 400,
+                "week_missed": 20,
+                "threshold": 0.25,
+                "countries": ["FR", "IN"],
+            },
+            [
+                "60 of 60 SMS of an hour did not arrive. Surely more than 94.0 %; the threshold is 25.0 %.",
+                "the countries that are ill FR, IN",
+                "SMS of the week before 400",
+                "of the week before, did not arrive 20",
+            ],
             "route=second&amp;since=24h",
         ),
         (

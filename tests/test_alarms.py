@@ -373,11 +373,15 @@ def test_many_that_do_not_arrive_are_one_alarm(enforce):
     reconcile()
 
     assert standing() == [("outage", "IN")]
-    assert Alarm.objects.get().figures == {
+    judged = {
         "sends": 30,
         "missed": 30,
-        "series": {SERIES: {"sends": 30, "missed": 30}},
+        "lower_bound": 0.8865,
+        "week_sends": 60,
+        "week_missed": 0,
+        "threshold": 0.2,
     }
+    assert Alarm.objects.get().figures == {**judged, "series": {SERIES: judged}}
     assert not BlockedPrefix.objects.exists()
 
 

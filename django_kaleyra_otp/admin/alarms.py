@@ -36,6 +36,10 @@ FIGURES: dict[str, Promise] = {
     "window": _("WINDOW: how far back SMS are counted"),
     "mode": _("MODE of the guard at that time"),
     "missed": _("of those, did not arrive"),
+    "lower_bound": _("L: the lowest share not arrived that these figures leave likely"),
+    "week_sends": _("SMS of the week before"),
+    "week_missed": _("of the week before, did not arrive"),
+    "threshold": _("the threshold for L: the share of the week before, and 20 points of a hundred"),
     "series": _("the series that are ill"),
     "countries": _("the countries that are ill"),
     "used": _("SMS segments used"),
@@ -190,6 +194,11 @@ def follows(alarm: Alarm) -> str:
         return gettext("The threshold of a country is %s. Nothing closes a country.") % percent(
             told.get("min_conversion")
         )
+    if alarm.kind == AlarmKind.OUTAGE and "threshold" in told:
+        return gettext("Surely more than %(bound)s; the threshold is %(threshold)s.") % {
+            "bound": percent(told.get("lower_bound")),
+            "threshold": percent(told["threshold"]),
+        }
     if alarm.kind == AlarmKind.PUMPING:
         rule = gettext("The threshold is %s.") % percent(told.get("min_conversion"))
         if told.get("mode") == "enforce":
@@ -233,7 +242,7 @@ def percent(share: Any) -> str:
 
 
 def _value(name: str, value: Any) -> str:
-    if name in ("share", "upper_bound", "min_conversion"):
+    if name in ("share", "upper_bound", "min_conversion", "lower_bound", "threshold"):
         return percent(value)
     if name in ("window", "seconds") and isinstance(value, int | float):
         return elapsed(timedelta(seconds=value))
