@@ -7,8 +7,6 @@ serves a site with gunicorn and the Kaleyra backend, inline, beside the simulato
 guessed at a steady rate, whether or not the guesses before were answered. That is measured while
 Kaleyra answers, and again from the moment on in which it hangs. p95 of verify in the second may be
 twice that of the first (``--check``: exit code 1 where it is more); and no number may get two SMS.
-
-A guess's time is counted from when it was due, not from when a client was free to send it.
 """
 
 from __future__ import annotations
@@ -19,7 +17,6 @@ import json
 import multiprocessing
 import os
 import random
-import statistics
 import subprocess
 import sys
 import threading
@@ -33,6 +30,7 @@ from typing import Any
 import requests
 
 from benchmarks.stage import ROOT, Stage, free_port, own_database
+from benchmarks.steady import HEAD, Times, call_steadily
 
 #: How much longer than in health p95 of verify may be.
 MOST = 2.0
@@ -41,25 +39,14 @@ GUESSES = 9
 
 
 @dataclass
-class Phase:
-    """What was measured in one phase: seconds of each guess, and how many starts were answered how."""
+class Phase(Times):
+    """What was measured in one phase: the times of the guesses, and how many starts were answered how."""
 
-    name: str
-    seconds: list[float] = field(default_factory=list)
     starts: Counter[str] = field(default_factory=Counter)
 
-    @property
-    def p95(self) -> float:
-        """Milliseconds that 95 guesses of 100 were answered within."""
-        return statistics.quantiles(self.seconds, n=100)[94] * 1000
-
     def __str__(self) -> str:
-        cuts = [cut * 1000 for cut in statistics.quantiles(self.seconds, n=100)]
         told = ", ".join(f"{count} {answer}" for answer, count in sorted(self.starts.items()))
-        return (
-            f"{self.name:10}{len(self.seconds):8}{cuts[49]:9.0f}{cuts[94]:9.0f}{cuts[98]:9.0f}"
-            f"{max(self.seconds) * 1000:9.0f}   {told}"
-        )
+        return f"{super().__str__()}   {told}"
 
 
 def flood(url: str, threads: int, first: int, stop: Any, told: Any) -> None:
@@ -139,27 +126,20 @@ class Load:
         flooding.start()
         time.sleep(3 + warm_up)
         self.set_fate(*fate)
-        began, count = time.monotonic(), self.options.seconds * self.options.rate
-        with ThreadPoolExecutor(64) as pool:
-            guesses = []
-            for due in (began + number / self.options.rate for number in range(count)):
-                time.sleep(max(due - time.monotonic(), 0))
-                guesses.append(pool.submit(self._guess, phase, next(self.challenges), due))
-        for guess in guesses:
-            guess.result()
+        count = self.options.seconds * self.options.rate
+        call_steadily(self.options.rate, lambda made: made < count, (phase, self._guess))
         stop.set()
         phase.starts = told.get(timeout=60)
         flooding.join()
         return phase
 
-    def _guess(self, phase: Phase, challenge_id: str, due: float) -> None:
+    def _guess(self) -> None:
         # a connection of its own: gunicorn closes one that was idle for two seconds, at any moment
         answer = requests.post(
-            f"{self.url}/otp/challenges/{challenge_id}/verify/",
+            f"{self.url}/otp/challenges/{next(self.challenges)}/verify/",
             json={"code": f"{random.randrange(10**6):06d}"},
             timeout=60,
         )
-        phase.seconds.append(time.monotonic() - due)
         assert answer.status_code in (200, 400), answer.status_code
 
 
@@ -216,7 +196,7 @@ def report(options: argparse.Namespace, healthy: Phase, hanging: Phase, most_sms
     print(
         f"{options.processes} processes of {options.threads} threads, {options.flood} threads of starts, "
         f"{options.rate} guesses/s; Kaleyra takes {options.latency} s, then hangs\n"
-        f"{'':10}{'guesses':>8}{'p50 ms':>9}{'p95 ms':>9}{'p99 ms':>9}{'max ms':>9}   starts\n"
+        f"{HEAD}   starts\n"
         f"{healthy}\n{hanging}\n"
         f"p95 of verify: {ratio:.2f} times that in health (at most {MOST:.0f}); "
         f"SMS to one number: at most {most_sms}. {'✓' if good else '✗'}"

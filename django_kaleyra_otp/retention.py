@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.db import IntegrityError
@@ -36,6 +38,8 @@ EMPTY_FOR = timedelta(hours=1)
 #: Primary keys that one transaction deletes. On PostgreSQL the check of a foreign key takes most of the
 #: time; 5,000 challenges hold their locks for 0.1 s and more.
 BATCH_SIZE = 2500
+#: How long the database is left to others after each batch, in times of what the batch took.
+REST = 1
 
 Rows = QuerySet[Any]
 
@@ -61,13 +65,15 @@ def purge(
     *,
     days: int | None = None,
     batch_size: int = BATCH_SIZE,
+    rest: int = REST,
     progress: Callable[[Purged], object] = lambda purged: None,
 ) -> Purged:
     """Delete what is older than ``days`` (else ``RETENTION``); return how many rows that were.
 
     Sends with their updates go first, then challenges, updates that no send claimed in 24 h, buckets
     that have been empty for an hour, alarms that were over by then, and blocks by the guard that had
-    lapsed. One statement is one transaction and deletes at most ``batch_size`` primary keys, so that
+    lapsed. One statement is one transaction and deletes at most ``batch_size`` primary keys, and after
+    each batch the database is left to others for ``rest`` times as long as the batch took, so that
     live traffic hardly waits. Django's signals are not sent. ``progress`` is called after each batch
     with the counts so far.
 
@@ -78,26 +84,27 @@ def purge(
     now = timezone.now()
     cutoff = _cutoff(now, days)
     purged = Purged()
-    for batch in _batches(_sends(cutoff), "created_at", batch_size):
+    batches = partial(_batches, size=batch_size, rest=rest)
+    for batch in batches(_sends(cutoff), "created_at"):
         _delete_sends(batch, batch_size, purged)
         progress(purged)
     # verified ones last: a success clears the wrong guesses before it, and so must outlive them
     for stale in (*_unverified(now, cutoff), _verified(cutoff)):
-        for batch in _batches(stale, "created_at", batch_size):
+        for batch in batches(stale, "created_at"):
             # none is left, unless somebody else wrote to the tables
             _delete_sends(_read(_keys(SendLog, challenge__in=batch)), batch_size, purged)
             purged.challenges += _delete(OTPChallenge, Q(pk__in=batch))
             progress(purged)
-    for batch in _batches(_orphans(now), "pk", batch_size):
+    for batch in batches(_orphans(now), "pk"):
         purged.updates += _delete(StatusUpdate, Q(pk__in=batch, send_log__isnull=True))
         progress(purged)
-    for batch in _batches(_empty(now), "tat", batch_size):
+    for batch in batches(_empty(now), "tat"):
         purged.limits += _delete(RateLimit, Q(pk__in=batch, tat__lt=limits.microseconds(now - EMPTY_FOR)))
         progress(purged)
-    for batch in _batches(_calm(cutoff), "cleared_at", batch_size):
+    for batch in batches(_calm(cutoff), "cleared_at"):
         purged.alarms += _delete(Alarm, Q(pk__in=batch))
         progress(purged)
-    for batch in _batches(_lapsed(cutoff), "until", batch_size):
+    for batch in batches(_lapsed(cutoff), "until"):
         purged.blocks += _delete(BlockedPrefix, Q(pk__in=batch, until__lt=cutoff))
         progress(purged)
     return purged
@@ -234,15 +241,18 @@ def _keys(model: type[Model], **which: Any) -> Rows:
     return _rows(model).filter(**which).values_list("pk", flat=True)
 
 
-def _batches(rows: Rows, clock: str, size: int) -> Iterator[list[Any]]:
+def _batches(rows: Rows, clock: str, size: int, rest: int = 0) -> Iterator[list[Any]]:
     """Yield the primary keys of ``rows``, oldest first; each batch must be gone when the next is asked for.
 
-    They are read outside the transaction that deletes them: on SQLite one that opens with a read
-    cannot wait for its lock.
+    Before it is, others have the database for ``rest`` times as long as the last batch took. The keys are
+    read outside the transaction that deletes them: on SQLite one that opens with a read cannot wait for
+    its lock.
     """
     page = rows.order_by(clock).values_list("pk", clock)
     while found := _read(page[:size]):
+        began = time.monotonic()
         yield [pk for pk, _at in found]
+        time.sleep(rest * (time.monotonic() - began))
         # where the last batch ended: what lies before is gone or stays, and is not walked again
         page = rows.filter(**{f"{clock}__gte": found[-1][1]}).order_by(clock).values_list("pk", clock)
 

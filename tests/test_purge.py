@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -99,11 +101,28 @@ def test_the_days_can_be_named(configure):
 
 
 @pytest.mark.parametrize(
-    "option", ["--days=0", "--days=3651", "--days=x", "--batch-size=0", "--batch-size=20001"]
+    "option",
+    ["--days=0", "--days=3651", "--days=x", "--batch-size=0", "--batch-size=20001", "--rest=-1", "--rest=11"],
 )
 def test_an_option_out_of_range_is_refused(option):
     with pytest.raises(CommandError, match="must be a whole number"):
         purge(option)
+
+
+@pytest.mark.usefixtures("history")
+def test_others_have_the_database_between_two_batches_for_as_long_as_is_named():
+    times = []
+
+    def progress(_purged):
+        times.append(time.monotonic())
+        time.sleep(0.02)
+        times.append(time.monotonic())
+
+    retention.purge(batch_size=1, rest=5, progress=progress)
+
+    gaps = [begins - ended for ended, begins in itertools.pairwise(times)][1::2]
+    assert len(gaps) > 2
+    assert min(gaps) >= 0.1
 
 
 @pytest.mark.django_db

@@ -23,7 +23,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Add the three options."""
+        """Add the four options."""
         parser.add_argument(
             "--days", type=whole(1, 3650), help="Keep this many days instead of RETENTION: 1 to 3650."
         )
@@ -32,6 +32,13 @@ class Command(BaseCommand):
             type=whole(1, 20_000),
             default=retention.BATCH_SIZE,
             help="Rows that one transaction deletes: 1 to 20000, default %(default)s.",
+        )
+        parser.add_argument(
+            "--rest",
+            type=whole(0, 10),
+            default=retention.REST,
+            help="How long to leave the database to others after each batch, in times of what it took: "
+            "0 to 10, default %(default)s.",
         )
         parser.add_argument(
             "--dry-run", action="store_true", help="Say how many rows would go, and delete none."
@@ -44,7 +51,12 @@ class Command(BaseCommand):
             if options["dry_run"]:
                 done = self._counts("Would delete", retention.count(days=days), days)
             else:
-                purged = retention.purge(days=days, batch_size=options["batch_size"], progress=self._progress)
+                purged = retention.purge(
+                    days=days,
+                    batch_size=options["batch_size"],
+                    rest=options["rest"],
+                    progress=self._progress,
+                )
                 done = self._counts("Deleted", purged, days)
         except DatabaseBusy as busy:
             raise CommandError("The database is busy. What was deleted stays so; run it again.") from busy
