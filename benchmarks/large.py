@@ -1,7 +1,8 @@
 """Many rows, made by PostgreSQL itself: ``python -m benchmarks.large --sends 5000000``.
 
-Fills a database of its own and keeps it, for ``benchmarks.desk``: as many challenges as sends, three updates
-each, over 90 days, five countries, two routes, real numbers of each; most delivered, most verified.
+Fills a database of its own and keeps it, for ``benchmarks.desk`` and ``benchmarks.purging``: as many
+challenges as sends, three updates each, over 90 days, five countries, two routes, real numbers of each;
+most delivered, most verified; a bucket for each five sends, and the figures of each day that is over.
 """
 
 from __future__ import annotations
@@ -56,6 +57,9 @@ def fill(total: int) -> int:
     """Create the database, its tables, and the rows."""
     from django.core.management import call_command
     from django.db import connection
+    from django.utils import timezone
+
+    from django_kaleyra_otp import figures
 
     create_database()
     call_command("migrate", verbosity=0)
@@ -80,16 +84,24 @@ def fill(total: int) -> int:
         for first in range(1, total + 1, BATCH):
             insert(cursor, first, min(first + BATCH - 1, total), total)
             print(f"{min(first + BATCH - 1, total):>10,} sends, {time.monotonic() - began:.0f} s", flush=True)
+        cursor.execute(
+            "INSERT INTO kaleyra_otp_ratelimit (key, tat, granted) SELECT md5('b' || n) || md5(n || 'b'), "
+            "extract(epoch FROM now()) * 1000000 + hashint8(n) %% 86400 * 1000000::bigint, 0 "
+            "FROM generate_series(1, %s) AS n",
+            [total // 5],
+        )
         for statement in indexes:
             cursor.execute(statement)
-        for table in ("otpchallenge", "sendlog", "statusupdate"):
-            if table != "otpchallenge":
+        for table in ("otpchallenge", "sendlog", "statusupdate", "ratelimit"):
+            if table in ("sendlog", "statusupdate"):
                 cursor.execute(
                     f"SELECT setval(pg_get_serial_sequence('kaleyra_otp_{table}', 'id'), max(id)) "
                     f"FROM kaleyra_otp_{table}"
                 )
             cursor.execute(f"VACUUM ANALYZE kaleyra_otp_{table}")
     print(f"Filled and indexed in {time.monotonic() - began:.0f} s.")
+    figures.settle(timezone.now(), most=figures.KEPT_DAYS)
+    print(f"Each day counted by {time.monotonic() - began:.0f} s.")
     return 0
 
 
