@@ -6,7 +6,10 @@ import ast
 import importlib
 import json
 import logging
+import os
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -22,6 +25,7 @@ OPS = ROOT / "docs" / "ops"
 #: The package that is tested, which may be an installed one.
 PACKAGE = Path(django_kaleyra_otp.__file__).parent
 RUNBOOK = (OPS / "runbook.rst").read_text()
+RULE_TESTS = ROOT / "tests" / "contrib" / "prometheus" / "alerts_test.yml"
 
 #: What the samples of each kind of metric are called, and which labels they bring.
 SAMPLES = {
@@ -151,6 +155,58 @@ def test_the_names_of_alerts_are_their_own():
     names = [rule["alert"] for rule in rules()]
 
     assert len(names) == len(set(names))
+
+
+@pytest.fixture(scope="module")
+def promtool():
+    """Prometheus's own tool, by ``PROMTOOL`` or on the PATH."""
+    tool = os.environ.get("PROMTOOL") or shutil.which("promtool")
+    if not tool:
+        pytest.skip("there is no promtool")
+    return lambda *told: subprocess.run(
+        [tool, *map(str, told)], check=False, capture_output=True, text=True, timeout=300
+    )
+
+
+def test_prometheus_takes_the_rules(promtool):
+    checked = promtool("check", "rules", OPS / "alerts.yml")
+
+    assert checked.returncode == 0, checked.stderr
+    assert f"{len(rules())} rules found" in checked.stdout
+
+
+def test_in_prometheus_each_alert_fires_when_it_should(promtool):
+    tested = promtool("test", "rules", RULE_TESTS)
+
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+
+
+def test_each_alert_is_seen_to_fire_and_seen_to_be_silent():
+    """So that the test above cannot pass for want of one."""
+    fired, silent = set(), set()
+    for test in yaml.safe_load(RULE_TESTS.read_text())["tests"]:
+        for one in test.get("alert_rule_test", []):
+            (fired if one["exp_alerts"] else silent).add(one["alertname"])
+        for one in test.get("promql_expr_test", []):
+            seen = [re.search(r'alertname="(\w+)"', each.get("labels", "")) for each in one["exp_samples"]]
+            fired |= {each[1] for each in seen if each}
+            if one["expr"].startswith("count_over_time(ALERTS") and not seen:
+                silent |= {rule["alert"] for rule in rules()}
+
+    assert fired == silent == {rule["alert"] for rule in rules()}
+
+
+@pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule["alert"])
+def test_no_alert_needs_a_counter_that_begins_with_its_first_event(rule):
+    """Which would show no increase by it: the storm in a country that was never seen would page nobody."""
+    counted = set(re.findall(r"increase\((kaleyra_otp_\w+)", rule["expr"]))
+    at_0 = {
+        "kaleyra_otp_events_total",
+        "kaleyra_otp_challenges_failed_total",
+        "kaleyra_otp_challenges_started_total",
+    }
+
+    assert counted - at_0 <= {"kaleyra_otp_delivery_seconds_count"}  # a share of many, for a ticket
 
 
 def test_each_alarm_has_an_alert_and_a_section():

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, InterfaceError, close_old_connections
 from django.db.models import Count, Min
 from django.utils import timezone
@@ -15,10 +17,12 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from django_kaleyra_otp import events, signals
+from django_kaleyra_otp.conf import conf
 from django_kaleyra_otp.kaleyra.errors import ErrorClass, explain
 from django_kaleyra_otp.models import (
     Alarm,
     AlarmKind,
+    ChallengeStatus,
     DeliveryStatus,
     OTPChallenge,
     SendLog,
@@ -72,7 +76,7 @@ _OUR_ERRORS = frozenset(
 
 #: Reasons that alert rules look for. A counter that begins at its first event shows no increase by it.
 _REASONS = {
-    "callback_refused": ("no_secret", "wrong_secret", "no_setting"),
+    "callback_refused": ("no_secret", "wrong_secret", "no_setting", "broken_body", "no_length", "too_long"),
     "number_locked": ("max_failures_reached",),
     "prefix_blocked": ("prefix_blocked",),
     "sending_off": ("sending_off",),
@@ -144,10 +148,17 @@ def connect() -> None:
 
 @functools.cache
 def _begin() -> None:
+    """Have what alert rules count there at 0, before its first event."""
     REGISTRY.register(Standing())
     for name, event in events.EVENTS.items():
         for reason in _REASONS.get(name, () if "reason" in event.fields else ("",)):
             EVENTS.labels(name, reason)
+    with contextlib.suppress(ImproperlyConfigured):  # the checks tell of it
+        for purpose in conf.purpose_names():
+            STARTED.labels(purpose)
+            VERIFIED.labels(purpose)
+            for status in (ChallengeStatus.PENDING, ChallengeStatus.MAX_ATTEMPTS_REACHED):
+                FAILED.labels(purpose, status.value)
 
 
 def _started(challenge: OTPChallenge, **kwargs: Any) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from datetime import timedelta
 
 import pytest
@@ -11,7 +14,9 @@ from django.utils import timezone
 from prometheus_client import REGISTRY, generate_latest
 
 from django_kaleyra_otp import breaker, challenges, delivery, recovery, routing
+from django_kaleyra_otp.conf import conf
 from django_kaleyra_otp.contrib.prometheus import metrics
+from django_kaleyra_otp.events import EVENTS
 from django_kaleyra_otp.exceptions import DeliveryFailed, DeliveryUnavailable, DeliveryUnknown
 from django_kaleyra_otp.models import Alarm, SendLog
 from tests import playing
@@ -41,6 +46,45 @@ def counted():
         return samples().get(key, 0) - before.get(key, 0)
 
     return grown
+
+
+def new_process(*lines):
+    """Return the page of a process in which nothing happened yet, after these lines of its settings."""
+    serve = ("import django", "django.setup()", "from prometheus_client import generate_latest")
+    told = "; ".join((*lines, *serve, "print(generate_latest().decode())"))
+    return subprocess.run(
+        [sys.executable, "-c", told], check=True, capture_output=True, text=True, timeout=60
+    ).stdout
+
+
+SETTINGS = (
+    "import os",
+    "os.environ['DJANGO_SETTINGS_MODULE'] = 'tests.contrib.prometheus.settings'",
+    "from django.conf import settings",
+)
+
+
+def test_what_alerts_count_stands_at_0_before_the_first_event():
+    """Prometheus sees no increase by the event that a series begins with."""
+    page = new_process(*SETTINGS)
+
+    for name, event in EVENTS.items():
+        if "reason" not in event.fields:
+            assert f'kaleyra_otp_events_total{{event="{name}",reason=""}} 0.0' in page
+    for reason in set(re.findall("``([a-z_]+)``", EVENTS["callback_refused"].meaning)):
+        assert f'kaleyra_otp_events_total{{event="callback_refused",reason="{reason}"}} 0.0' in page
+    assert 'kaleyra_otp_events_total{event="sending_off",reason="sending_off"} 0.0' in page
+    for purpose in conf.purpose_names():
+        assert f'kaleyra_otp_challenges_started_total{{purpose="{purpose}"}} 0.0' in page
+        closed = f'purpose="{purpose}",status="max_attempts_reached"'
+        assert f"kaleyra_otp_challenges_failed_total{{{closed}}} 0.0" in page
+
+
+def test_purposes_that_cannot_be_read_keep_no_process_from_starting():
+    """The checks tell of them."""
+    page = new_process(*SETTINGS, "settings.KALEYRA_OTP = {'PURPOSES': 3}")
+
+    assert 'kaleyra_otp_events_total{event="sms_failed",reason=""} 0.0' in page
 
 
 def test_a_code_from_its_start_to_the_handset_and_back(api, kaleyra, counted):
