@@ -126,10 +126,14 @@ def watch(day: Day) -> None:
     outages.watch(day.now)
 
 
-def honest(day: Day, seconds: int, per_country: int, out: Callable[[str, int, float], bool]) -> None:
-    """Fill the day with people who sign in."""
+def honest(
+    day: Day, seconds: int, per_country: int, out: Callable[[str, int, float], bool]
+) -> dict[str, list[list[str]]]:
+    """Fill the day with people who sign in; returns each country's numbers, those of an operator together."""
+    found = {}
     for country in COUNTRIES:
         operators, conversion = people(day.chance, country), day.chance.uniform(0.6, 0.9)
+        found[country] = operators
         for _ in range(per_country):
             operator = day.chance.randrange(len(operators))
             number, second = day.chance.choice(operators[operator]), day.chance.uniform(0, seconds)
@@ -140,14 +144,20 @@ def honest(day: Day, seconds: int, per_country: int, out: Callable[[str, int, fl
             )
     for second in range(60, seconds + 3600, 60):
         day.at(second, lambda: watch(day))
+    return found
 
 
 def pumped(seed: int, hours: float) -> Result:
-    """Play a day with a pumper in it, who asks for 200 codes within some hours."""
+    """Play a day with a pumper in it, who asks for 200 codes within some hours, in a series of his own."""
+    from django_kaleyra_otp import phones
+
     day = Day(seed)
-    honest(day, DAY, 240, lambda *_: False)
-    country = day.chance.choice(COUNTRIES)
-    [numbers] = people(random.Random(seed + 10_000), country, operators=1)
+    theirs = honest(day, DAY, 240, lambda *_: False)
+    country, draw = day.chance.choice(COUNTRIES), random.Random(seed + 10_000)
+    taken = {phones.series(numbers[0]) for numbers in theirs[country]}
+    [numbers] = people(draw, country, operators=1)
+    while phones.series(numbers[0]) in taken:
+        [numbers] = people(draw, country, operators=1)
     pool = {f"{numbers[0][:-5]}{n:05d}" for n in day.chance.sample(range(100_000), 400)}
     began = day.chance.uniform(3 * 3600, 18 * 3600)
     for number in valid(sorted(pool))[:200]:

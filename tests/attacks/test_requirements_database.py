@@ -76,8 +76,10 @@ def captured() -> Iterator[dict[str, Any]]:
 
 
 def plan(sql: str, params: Any) -> list[str]:
-    """Return the lines of a statement's plan; of MariaDB's, how each table is read."""
+    """Return the lines of a statement's plan; of MariaDB's and MySQL's, how each table is read."""
     how = {"sqlite": "EXPLAIN QUERY PLAN", "postgresql": "EXPLAIN"}.get(connection.vendor, "EXPLAIN")
+    if connection.vendor == "mysql" and not connection.mysql_is_mariadb:
+        how = "EXPLAIN FORMAT=TRADITIONAL"  # MySQL 9 draws a tree
     with connection.cursor() as cursor:
         cursor.execute(f"{how} {sql}", params)
         names = [column[0] for column in cursor.description]
