@@ -110,7 +110,7 @@ def owner_of(user: Any) -> tuple[Any, str]:
 
 
 def mask(e164: str) -> str:
-    """Return how a number is shown to who may not see it: ``+91••••••3210``."""
+    """Return how a number is shown to who may not see it: ``+91••••••3210``; of a short one, less is."""
     digits = e164.lstrip("+")
     code = next(
         (
@@ -121,8 +121,9 @@ def mask(e164: str) -> str:
         ),
         "",
     )
-    hidden = max(len(digits) - len(code) - 4, 0)
-    return f"+{code}{'•' * hidden}{digits[len(code) + hidden :][-4:]}"
+    own = digits[len(code) :]
+    shown = min(4, len(own) // 2)
+    return f"+{code}{'•' * (len(own) - shown)}{own[len(own) - shown :]}"
 
 
 def series(e164: str) -> str:

@@ -211,9 +211,11 @@ def test_digits_of_any_script_are_the_same_digits(digits, zero):
         ("+12025550123", "+1••••••0123"),
         ("+971501234567", "+971•••••4567"),
         ("+447400123456", "+44••••••3456"),
+        ("+68255123", "+682•••23"),  # Cook Islands: five digits
+        ("+6907290", "+690••90"),  # Tokelau: four
     ],
 )
-def test_a_masked_number_shows_country_and_last_four(e164, shown):
+def test_a_masked_number_shows_country_and_last_four_and_never_more_than_half(e164, shown):
     """R-034, R-106."""
     assert phones.mask(e164) == shown
 
