@@ -99,13 +99,21 @@ def by_series(now: datetime, rules: Guard) -> dict[tuple[str, str], Tally]:
 
 def _findings(rules: Guard, now: datetime) -> Iterator[Finding]:
     closed = set(_closed(now))
+    tallies = {key: tally for key, tally in by_series(now, rules).items() if key[1] not in closed}
+    # a block closes a series for every country that has numbers in it, so all of them have a say
+    whole: dict[str, Tally] = defaultdict(Tally)
+    for (_country, name), tally in tallies.items():
+        whole[name] += tally
+    pumped = {
+        name: tally
+        for name, tally in whole.items()
+        if tally.is_low(rules) and not name.startswith(rules.allow)
+    }
+    for name, tally in pumped.items():
+        yield Finding(AlarmKind.PUMPING, name, _figures(tally, rules), _block(name, tally, rules, now))
     countries: dict[str, Tally] = defaultdict(Tally)
-    for (country, name), tally in by_series(now, rules).items():
-        if name in closed:
-            continue
-        if tally.is_low(rules) and not name.startswith(rules.allow):
-            yield Finding(AlarmKind.PUMPING, name, _figures(tally, rules), _block(name, tally, rules, now))
-        else:
+    for (country, name), tally in tallies.items():
+        if name not in pumped:
             countries[country] += tally
     for country, tally in countries.items():
         if tally.is_low(rules, COUNTRY_MARGIN):
@@ -143,7 +151,8 @@ def _trips(since: datetime) -> list[tuple[str, datetime]]:
 @database.retried
 def _closed(now: datetime) -> Iterable[str]:
     """Return the prefixes that the guard has closed for now."""
-    blocks = BlockedPrefix.objects.using(database.alias()).filter(automatic=True, until__gt=now)
+    holds = Q(until=None) | Q(until__gt=now)  # without an end: somebody keeps it closed
+    blocks = BlockedPrefix.objects.using(database.alias()).filter(holds, automatic=True)
     return list(blocks.values_list("prefix", flat=True))
 
 

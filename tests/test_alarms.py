@@ -235,6 +235,42 @@ def test_series_are_counted_apart(enforce):
     assert not BlockedPrefix.objects.exists()
 
 
+def test_a_series_that_two_countries_share_is_judged_as_a_whole(enforce):
+    """R-060: +44 7911 has numbers of Guernsey and of Great Britain, and a block closes it for both."""
+    history(25, of="+447911", country="GG")
+    history(60, of="+447911", country="GB", verified=50)
+
+    reconcile()
+
+    assert not BlockedPrefix.objects.exists()
+
+
+def test_a_series_is_pumped_whichever_of_its_countries_the_codes_went_to(enforce):
+    """R-060."""
+    history(12, of="+447911", country="GG")
+    history(12, of="+447911", country="GB")
+
+    reconcile()
+
+    assert standing() == [("pumping", "+447911")]
+    assert Alarm.objects.get().figures["sends"] == 24
+
+
+def test_an_alarm_stands_for_as_long_as_somebody_keeps_its_series_closed(enforce, heard):
+    """R-061: a block of the guard's that is given no end is a block still."""
+    history(40, minutes=200)
+    reconcile()
+    BlockedPrefix.objects.update(until=None)
+
+    reconcile()
+    history(25, minutes=20)
+    reconcile()
+
+    assert standing() == [("pumping", SERIES)]
+    assert BlockedPrefix.objects.count() == 1
+    assert heard == ["alarm_raised", "guard_tripped"]
+
+
 def test_a_block_lapses_and_only_what_came_since_counts(enforce):
     """R-061: trip, an hour, lapse, and a trip again."""
     history(40, minutes=200)

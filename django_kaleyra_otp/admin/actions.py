@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 
 from django_kaleyra_otp import challenges, guard, recovery, retention
 from django_kaleyra_otp.exceptions import KaleyraOTPError
+from django_kaleyra_otp.models import DeliveryStatus, SendLog, database
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +80,11 @@ def _ask(send: Any) -> tuple[Said, str]:
     entry = "Asked Kaleyra for the status."
     if not told:
         return Said(_("Kaleyra told nothing."), failed=True), entry
-    send.refresh_from_db(fields=["status"])
-    return Said(_("Kaleyra says: %s.") % send.get_status_display()), entry
+    rows = SendLog.objects.using(database.alias()).filter(pk=send.pk)
+    status = rows.values_list("status", flat=True).first()
+    if status is None:  # forgotten or purged meanwhile
+        return Said(_("There is nothing left to do.")), entry
+    return Said(_("Kaleyra says: %s.") % DeliveryStatus(status).label), entry
 
 
 def _forget(row: Any) -> tuple[Said, str]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
+from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from django_kaleyra_otp.admin.base import ReadOnlyAdmin
@@ -41,4 +43,5 @@ class RateLimitAdmin(ReadOnlyAdmin):
     @admin.display(description=_("full until"))
     def full_until(self, limit: RateLimit) -> datetime:
         """When the bucket is as good as new."""
-        return EPOCH + timedelta(microseconds=limit.tat)
+        at = EPOCH + timedelta(microseconds=limit.tat)
+        return at if settings.USE_TZ else timezone.make_naive(at, timezone.get_default_timezone())

@@ -288,7 +288,7 @@ class ReportDesk:
             ],
             "query": urlencode(stretch.query),
             "zone": timezone.get_default_timezone_name(),
-            "now": figures.local(now),
+            "now": f"{figures.local(now):%Y-%m-%d %H:%M}",  # a filter would show it in the user's zone
         }
         return TemplateResponse(request, "admin/kaleyra_otp/report.html", context)
 
@@ -327,7 +327,8 @@ def _as_csv(table: Table, report: Report) -> HttpResponse:
         content_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
-    writer = csv.writer(response)
+    # all in quotes: a spreadsheet may part cells at ; too, and what follows one would begin a cell
+    writer = csv.writer(response, quoting=csv.QUOTE_ALL)
     heads = ("error", "meaning", "fault") if table.is_of_errors else (table.name,)
     writer.writerow([*heads, *(("sent", "percent") if table.is_of_errors else COLUMNS)])
     for row in table.rows:
