@@ -157,6 +157,36 @@ def test_a_refused_profile_is_an_error_of_the_command(kaleyra):
         run("kaleyra_otp_callback_profile", "https://shop.example", "--create")
 
 
+def test_a_profile_is_made_in_the_account_of_a_route(kaleyra, configure):
+    configure(
+        ROUTES=[{"NAME": "emirates", "PREFIXES": ["+971"], "POD": "eu", "SID": "HXEU", "API_KEY": "A" * 33}]
+    )
+    kaleyra.post(
+        "https://api.eu.kaleyra.io/v1/HXEU/callback/profiles",
+        json={"code": "RBC024", "data": {"id": PROFILE, "title": "t", "status": 1, "url": "u"}, "error": {}},
+    )
+
+    _, text = run("kaleyra_otp_callback_profile", "https://shop.example", "--create", "--route", "emirates")
+
+    assert f"CALLBACK_PROFILE_ID of the route 'emirates' in KALEYRA_OTP['ROUTES'] = '{PROFILE}'" in text
+
+
+def test_a_route_that_is_none_is_refused_with_those_that_are(configure):
+    configure(ROUTES=[{"NAME": "emirates", "PREFIXES": ["+971"]}])
+
+    with pytest.raises(CommandError, match="there are: default, emirates"):
+        run("kaleyra_otp_callback_profile", "https://shop.example", "--route", "india")
+
+
+def test_a_secret_too_short_is_an_error_of_the_command_and_not_shown(configure):
+    configure(WEBHOOK_SECRET="tooshort")
+
+    with pytest.raises(CommandError, match="WEBHOOK_SECRET") as refused:
+        run("kaleyra_otp_callback_profile", "https://shop.example")
+
+    assert "tooshort" not in str(refused.value)
+
+
 @pytest.mark.parametrize("site", ["shop.example", "ftp://shop.example", "https://a:b@shop.example"])
 def test_an_address_that_is_none_is_refused(site):
     with pytest.raises(CommandError, match=r"https://shop\.example"):

@@ -75,6 +75,18 @@ def test_few_callbacks_are_worth_a_look(configure, told, health):
     assert found("callbacks", configure)["health"] == health
 
 
+def test_callbacks_that_come_again_are_no_reason_to_look(configure):
+    """The share of the day is low for hours after a silence is mended."""
+    sent(20, minutes=60)
+    sent(5, told=5)
+
+    finding = found("callbacks", configure)
+
+    assert (finding["health"], finding["mend"]) == ("ok", "")
+    assert finding["figures"]["heard"] == 5
+    assert "the newest too" in finding["detail"]
+
+
 def test_a_send_of_this_minute_is_not_missed(configure):
     sent(5, minutes=5)
 
@@ -212,6 +224,19 @@ def test_a_kill_switch_that_is_thrown_is_an_error(configure, off):
         BlockedPrefix.objects.create(prefix="+", reason="attack")
 
     assert found("sending", configure, SENDING=off != "switch")["health"] == "error"
+
+
+def raises():
+    """A switch that is broken."""
+    raise RuntimeError
+
+
+def test_a_callable_that_stops_all_sms_is_told_as_such(configure):
+    finding = found("sending", configure, SENDING="tests.test_doctor_rows.raises")
+
+    assert finding["health"] == "error"
+    assert "The callable at SENDING" in finding["detail"]
+    assert "hook_failed" in finding["mend"]
 
 
 def test_tables_that_cannot_be_read_are_an_error_and_no_traceback(configure):

@@ -225,7 +225,7 @@ def test_what_a_code_would_meet_now_is_told_with_its_end(configure, user):
         f"The limit by phone, 1 in 1 h 0 min, is full (user #{user.pk}). Until {until:%Y-%m-%d %H:}" in text
     )
     assert f"The limit by user, 1 in 24 h 0 min, is full (user #{user.pk})." in text
-    assert f"The last SMS is very young (user #{user.pk})." in text
+    assert f"An SMS was sent a moment ago (user #{user.pk})." in text
     assert "(strangers)" not in text
     later(86400)
     assert "Nothing: it would be sent" in text_of(find(client))

@@ -12,8 +12,8 @@ from io import StringIO
 
 import pytest
 import responses
-from django.core.management import call_command
-from django.db import connection
+from django.core.management import CommandError, call_command
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from django_kaleyra_otp import challenges, recovery
@@ -199,6 +199,17 @@ def test_a_process_may_end_before_any_write_of_a_send_whose_callbacks_came_first
 
     assert SendLog.objects.get().status == "delivered"
     assert StatusUpdate.objects.filter(send_log=SendLog.objects.get()).count() == 2
+
+
+@pytest.mark.usefixtures("transactional_db")
+def test_a_database_that_is_away_is_one_line_to_who_gets_the_timer_s_mail():
+    """R-102."""
+
+    def away(execute, sql, params, many, context):
+        raise OperationalError("the server closed the connection")
+
+    with connection.execute_wrapper(away), pytest.raises(CommandError, match="busy or away"):
+        call_command("kaleyra_otp_reconcile")
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])

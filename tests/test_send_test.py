@@ -139,17 +139,27 @@ def test_a_lost_answer_is_told_as_such(db, capsys):
     assert (complaint, "unknown" in out, "TimeoutError" in out) == ("", True, True)
 
 
+def test_of_a_lost_answer_no_callback_is_missed(db, capsys):
+    """Its id is lost, so no callback can be known as its own: the webhook is not at fault."""
+    Scripted.script.append(DeliveryUnknown(error_message="No answer came: TimeoutError."))
+
+    _, complaint = send_test(capsys, "--wait", "1")
+
+    assert "answer was lost" in complaint
+    assert "callback" not in complaint
+
+
 @pytest.mark.parametrize(
     ("keys", "word"),
     [
-        ({"SENDING": False}, "delivery_unavailable"),
+        ({"SENDING": False}, "(sending_off)"),
         ({"ALLOWED_COUNTRIES": ["AE"]}, "country_not_allowed"),
-        ({"LIMITS": [{"scope": "global", "rate": "1/d"}], "RESEND_COOLDOWN": 0}, "rate_limited"),
+        ({"LIMITS": [{"scope": "global", "rate": "1/d"}], "RESEND_COOLDOWN": 0}, "(rate_limited, by global)"),
     ],
 )
 def test_it_goes_the_way_of_every_code_so_rules_hold_for_it(db, capsys, configure, keys, word):
     configure(**keys)
-    if word == "rate_limited":
+    if "rate_limited" in word:
         send_test(capsys)
     before = len(Scripted.seen)
 
@@ -165,6 +175,14 @@ def test_a_queue_without_workers_shows(db, capsys, configure):
     out, complaint = send_test(capsys)
 
     assert (complaint, "No worker has taken it yet" in out) == ("", True)
+
+
+def test_with_wait_a_queue_without_workers_is_the_reason_told(db, capsys, configure):
+    configure(DISPATCH="tests.test_recovery.put_aside_only")
+
+    _, complaint = send_test(capsys, "--wait", "1")
+
+    assert "look at the queue and its workers" in complaint
 
 
 def test_a_test_number_is_never_sent_to_and_that_is_said(db, capsys, configure):

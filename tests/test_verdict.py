@@ -16,7 +16,7 @@ from django_kaleyra_otp.kaleyra.errors import ErrorClass
 from django_kaleyra_otp.models import (
     DeliveryStatus,
 )
-from tests.desk import find, offered, verdict
+from tests.desk import act, find, offered, verdict
 from tests.staff import page, sent, started, text_of, told, visit
 
 pytestmark = pytest.mark.django_db
@@ -59,8 +59,9 @@ CASES = [
     ("undelivered", {NOW: 0, "kaleyra_trace": "NO-CREDITS"}, "balance is too low", "ours: the balance"),
     ("undelivered", {NOW: 0, "kaleyra_trace": "DND-NUMB"}, "do-not-disturb", "the person wants no SMS"),
     ("undelivered", {NOW: 0, "kaleyra_trace": "INVALID-SUB"}, "knows no such number", "the number's"),
-    ("undelivered", {NOW: 0}, "did not arrive", "Kaleyra's or the operator's"),
-    ("undelivered", {NOW: 0, "kaleyra_trace": "NEVER-SEEN"}, "did not arrive", "Kaleyra's or the operator's"),
+    ("undelivered", {NOW: 0}, "did not arrive. Kaleyra did not say why.", "not known"),
+    ("undelivered", {NOW: 0, "kaleyra_trace": "UNDELIVERED"}, "Kaleyra did not say why.", "not known"),
+    ("undelivered", {NOW: 0, "kaleyra_trace": "NEVER-SEEN"}, "Kaleyra says: NEVER-SEEN.", "not known"),
     ("expired", {NOW: 0, "kaleyra_trace": "EXPIRED"}, "tried for as long as it tries", "the phone's"),
     (
         "rejected",
@@ -76,7 +77,17 @@ CASES = [
     ),
     ("delivered", {NOW: 0}, "on the handset and can still be typed in", ""),
     ("delivered", {NOW: 0, "over": "expired"}, "was not typed in in time", "the person's"),
+    ("delivered", {NOW: 0, "over": "expired", "attempts": 2}, "only wrong ones were typed", "the person's"),
     ("delivered", {NOW: 0, "over": "max_attempts_reached"}, "too many wrong ones", "the person's"),
+    ("sent", {NOW: 0, "over": "max_attempts_reached"}, "Whether the newest SMS arrived is", "the person's"),
+    ("unknown", {"over": "max_attempts_reached"}, "Whether the newest SMS arrived is", "the person's"),
+    (
+        "undelivered",
+        {NOW: 0, "kaleyra_trace": "MOB-OFF", "over": "max_attempts_reached"},
+        "was switched off",
+        "the phone's or its",
+    ),
+    ("sent", {NOW: 0, "kaleyra_status": "SENT - NO DLR"}, "it may have arrived", ""),
     ("delivered", {NOW: 0, "over": "canceled"}, "was given up", ""),
     ("delivered", {NOW: 0, "over": "verified"}, "was typed in and was right", ""),
     ("sent", {NOW: 0, "over": "verified"}, "was typed in and was right", ""),
@@ -115,7 +126,7 @@ def test_the_sentence_at_the_top_says_what_happened_and_whose_fault_it_is(status
     over = row.pop("over", "pending")
     verified = now if over == "verified" else None
     if over == "expired":
-        challenge = started(at=now - timedelta(minutes=20))
+        challenge = started(at=now - timedelta(minutes=20), attempts=row.pop("attempts", 0))
     else:
         challenge = started(over, verified_at=verified)
     if NOW in row:
@@ -129,6 +140,56 @@ def test_the_sentence_at_the_top_says_what_happened_and_whose_fault_it_is(status
     assert ("Whose fault:" in said) == bool(fault)
     if fault:
         assert "What to do:" in said
+
+
+def arrived(challenge, minutes, source="callback"):
+    """Have an SMS of a challenge told as delivered so many minutes after the challenge began."""
+    at = challenge.created_at + timedelta(minutes=minutes)
+    send = sent(DeliveryStatus.DELIVERED, challenge, challenge.created_at, submitted_at=at, delivered_at=at)
+    told("DELIVRD", send, delivery_status="delivered", source=source, received_at=at)
+
+
+def test_a_code_that_came_past_its_time_is_not_the_person_s_fault():
+    arrived(started(at=timezone.now() - timedelta(minutes=20)), 7)
+
+    said = verdict(find(visit("superuser")))
+
+    assert "arrived when its time was over" in said
+    assert "the person's" not in said
+
+
+@pytest.mark.parametrize(("first", "source"), [(1, "callback"), (7, "pull")])
+def test_a_code_that_was_there_in_time_is_not_called_late(first, source):
+    """The second SMS is a resend, and a status that was asked for is no older than the asking."""
+    challenge = started(at=timezone.now() - timedelta(minutes=20))
+    arrived(challenge, first, source)
+    arrived(challenge, 7)
+
+    assert "was not typed in in time" in verdict(find(visit("superuser")))
+
+
+def test_a_number_closed_by_wrong_codes_is_not_sent_to_ask_again(configure):
+    """A new code would be refused: only opening helps."""
+    configure(MAX_FAILURES=10)
+    for minutes in (3, 0):
+        at = timezone.now() - timedelta(minutes=minutes)
+        guessed = started("max_attempts_reached", at, attempts=5, last_attempt_at=at)
+        sent(DeliveryStatus.DELIVERED, guessed, at, submitted_at=at)
+    client = visit("superuser")
+
+    assert "No code is sent until the number is opened" in verdict(find(client))
+
+    act(client, "open", challenge=guessed.pk, confirmed="yes")
+
+    assert "Ask for a new one" in verdict(find(client))
+
+
+@pytest.mark.parametrize(("minutes", "mend"), [(1, "have the code sent again"), (10, "ask for a new one")])
+def test_while_no_receipt_came_it_is_said_what_the_person_can_do(minutes, mend):
+    at = timezone.now() - timedelta(minutes=minutes)
+    sent(DeliveryStatus.SENT, started(at=at), at, submitted_at=at)
+
+    assert mend in verdict(find(visit("superuser")))
 
 
 def test_each_fault_has_its_words_and_its_mend():

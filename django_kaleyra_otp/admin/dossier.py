@@ -232,7 +232,7 @@ def _full_one(bucket: limits.Bucket, user: Any, *, known: bool) -> str:
         "period": timeline.elapsed(timedelta(microseconds=bucket.size)),
     }
     what = (
-        _("The last SMS is very young")
+        _("An SMS was sent a moment ago")
         if bucket.scope == "cooldown"
         else _("The limit by %(scope)s, %(count)d in %(period)s, is full") % rate
     )

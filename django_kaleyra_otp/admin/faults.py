@@ -24,15 +24,21 @@ FAULTS: dict[str, Promise] = {
 #: What to do about a fault, where no more is known than whose it is.
 MENDS: dict[str, Promise] = {
     ErrorClass.CONFIGURATION: gettext_lazy(
-        "Run kaleyra_otp_doctor, and compare the settings with the account."
+        "Tell who runs this site: kaleyra_otp_doctor says what is wrong. Asking again does not help until "
+        "then."
     ),
-    ErrorClass.RECIPIENT: gettext_lazy("Check the number with the person."),
+    ErrorClass.RECIPIENT: gettext_lazy(
+        "Check the number with the person. If it is right, the person needs another way to sign in."
+    ),
     ErrorClass.HANDSET: gettext_lazy(
         "Switch the phone on, free some of its memory, look for reception; then ask for a new code."
     ),
     ErrorClass.PREFERENCE: gettext_lazy("The person can have their operator end the block of SMS."),
     ErrorClass.BALANCE: gettext_lazy("Top up the account; nothing is sent until then."),
-    ErrorClass.DLT: gettext_lazy("Compare sender, template and text with what is registered."),
+    ErrorClass.DLT: gettext_lazy(
+        "Tell who runs this site: sender, template and text must be those that are registered. Asking again "
+        "does not help until then."
+    ),
     ErrorClass.VENDOR: gettext_lazy(
         "Ask for a new code. If others of the country report the same, give Kaleyra the message id."
     ),

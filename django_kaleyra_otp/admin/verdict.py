@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,7 +15,13 @@ from django_kaleyra_otp.admin.faults import FAULTS, MENDS, OWN_CODES
 from django_kaleyra_otp.delivery import TEST_ROUTE
 from django_kaleyra_otp.kaleyra import errors, statuses
 from django_kaleyra_otp.kaleyra.errors import ErrorClass
-from django_kaleyra_otp.models import ChallengeStatus, DeliveryStatus, OTPChallenge, SendLog, StatusUpdate
+from django_kaleyra_otp.models import (
+    ChallengeStatus,
+    DeliveryStatus,
+    OTPChallenge,
+    SendLog,
+    Source,
+)
 
 #: How long an SMS may wait to leave before nobody seems to take it.
 LEAVES_WITHIN = timedelta(minutes=1)
@@ -64,20 +69,33 @@ def of(dossier: Dossier, now: datetime) -> Verdict:
         )
     status = DeliveryStatus(send.status)
     if status == DeliveryStatus.DELIVERED:
-        return _arrived(challenge, now)
+        return _arrived(challenge, dossier, now)
+    standing = challenge.status_at(now) if challenge is not None else None
+    if standing == ChallengeStatus.MAX_ATTEMPTS_REACHED and not status.is_final:
+        sentence = _("Too many wrong codes were typed in. Whether the newest SMS arrived is not known.")
+        return _guessed(sentence, dossier)
     if status == DeliveryStatus.UNKNOWN:
         return _explained(
             Tone.DOUBT, _("Kaleyra's answer to the newest SMS was lost: it may be on its way."), send
         )
     if status.is_final:
-        return _missed(send, dossier.updates) if send.was_accepted else _refused(send)
-    return _under_way(send, now)
+        return _missed(send, dossier) if send.was_accepted else _refused(send)
+    return _under_way(send, now, can_be_typed=standing in (None, ChallengeStatus.PENDING))
 
 
-def _arrived(challenge: OTPChallenge | None, now: datetime) -> Verdict:
+def _arrived(challenge: OTPChallenge | None, dossier: Dossier, now: datetime) -> Verdict:
     standing = challenge.status_at(now) if challenge is not None else None
     if standing == ChallengeStatus.PENDING:
         return Verdict(Tone.GOOD, _("The newest code is on the handset and can still be typed in."))
+    if standing == ChallengeStatus.EXPIRED and challenge is not None and _too_late(challenge, dossier):
+        return Verdict(
+            Tone.DOUBT,
+            _("The newest code arrived when its time was over."),
+            FAULTS[ErrorClass.HANDSET],
+            _("Ask for a new one. If SMS come late for others too, look at the delivery report."),
+        )
+    if standing == ChallengeStatus.EXPIRED and challenge is not None and challenge.attempts:
+        return _guessed(_("The newest code arrived, and only wrong ones were typed in."), dossier)
     if standing == ChallengeStatus.EXPIRED:
         return Verdict(
             Tone.DOUBT,
@@ -86,15 +104,35 @@ def _arrived(challenge: OTPChallenge | None, now: datetime) -> Verdict:
             _("Ask for a new one. If this repeats, the phone may put such SMS into a folder of its own."),
         )
     if standing == ChallengeStatus.MAX_ATTEMPTS_REACHED:
-        return Verdict(
-            Tone.DOUBT,
-            _("The newest code arrived, and too many wrong ones were typed in."),
-            _("the person's"),
-            _("Ask for a new one. If the person typed none, somebody else is guessing."),
-        )
+        return _guessed(_("The newest code arrived, and too many wrong ones were typed in."), dossier)
     if standing == ChallengeStatus.CANCELED:
         return Verdict(Tone.OVER, _("The newest code arrived; the request was given up before it was used."))
     return Verdict(Tone.GOOD, _("The newest SMS is on the handset."))
+
+
+def _guessed(sentence: str, dossier: Dossier) -> Verdict:
+    """Return the verdict on wrong codes; where they closed the number, a new code would be refused."""
+    if any(each.closed for each in dossier.failures):
+        mend = _("No code is sent until the number is opened. Open it once you know who asks.")
+    else:
+        mend = _("Ask for a new one. If the person typed none, somebody else is guessing.")
+    return Verdict(Tone.DOUBT, sentence, _("the person's"), mend)
+
+
+def _too_late(challenge: OTPChallenge, dossier: Dossier) -> bool:
+    """Return whether every SMS of a challenge that arrived did so past its life.
+
+    By callbacks alone: a status that was asked for tells when we asked.
+    """
+    sends = {each.pk for each in dossier.sends if each.challenge_id == challenge.pk}
+    arrived = [
+        update
+        for update in dossier.updates
+        if update.send_log_id in sends and update.delivery_status == DeliveryStatus.DELIVERED
+    ]
+    return bool(arrived) and all(
+        update.source == Source.CALLBACK and update.received_at > challenge.expires_at for update in arrived
+    )
 
 
 def _refused(send: SendLog) -> Verdict:
@@ -117,11 +155,11 @@ def _explained(tone: Tone, sentence: str, send: SendLog) -> Verdict:
     )
 
 
-def _missed(send: SendLog, updates: Iterable[StatusUpdate]) -> Verdict:
+def _missed(send: SendLog, dossier: Dossier) -> Verdict:
     """Return the verdict on an SMS that Kaleyra took and that did not arrive, by the newest word on why."""
     sentence = _("The newest SMS did not arrive.")
     told = [send.kaleyra_trace]
-    for update in reversed([each for each in updates if each.send_log_id == send.pk]):
+    for update in reversed([each for each in dossier.updates if each.send_log_id == send.pk]):
         told += (update.trace, update.error_code)
     for word in filter(None, told):
         if trace := statuses.trace(word):
@@ -132,10 +170,13 @@ def _missed(send: SendLog, updates: Iterable[StatusUpdate]) -> Verdict:
             return Verdict(
                 Tone.BAD, f"{sentence} {_(entry.meaning)}", FAULTS[entry.error_class], _(entry.mend)
             )
-    return Verdict(Tone.BAD, sentence, FAULTS[ErrorClass.VENDOR], MENDS[ErrorClass.VENDOR])
+    # a trace that repeats the status says nothing more
+    unknown = [word for word in told if word and statuses.read(word) is None]
+    why = _("Kaleyra says: %s.") % unknown[0] if unknown else _("Kaleyra did not say why.")
+    return Verdict(Tone.BAD, f"{sentence} {why}", _("not known"), MENDS[ErrorClass.VENDOR])
 
 
-def _under_way(send: SendLog, now: datetime) -> Verdict:
+def _under_way(send: SendLog, now: datetime, *, can_be_typed: bool) -> Verdict:
     """Return the verdict on an SMS that nothing final is known of."""
     if send.status in (DeliveryStatus.QUEUED, DeliveryStatus.SENDING):
         if send.created_at > now - LEAVES_WITHIN:
@@ -153,4 +194,11 @@ def _under_way(send: SendLog, now: datetime) -> Verdict:
             FAULTS[ErrorClass.VENDOR],
             _("It may have arrived. If many lack a receipt, look at the callback profile."),
         )
-    return Verdict(Tone.OPEN, _("Kaleyra took the newest SMS; no receipt yet."))
+    sentence = _("Kaleyra took the newest SMS; no receipt yet.")
+    if known := statuses.trace(send.kaleyra_trace) or statuses.trace(send.kaleyra_status):
+        sentence = f"{sentence} {_(known.meaning)}"
+    if can_be_typed:
+        mend = _("Wait a minute. If nothing comes, have the code sent again.")
+    else:
+        mend = _("Its time is over: ask for a new one.")
+    return Verdict(Tone.OPEN, sentence, mend=mend)

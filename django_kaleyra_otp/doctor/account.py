@@ -82,7 +82,7 @@ def _clock(kaleyra: KaleyraClient, before: float, route: Route) -> Iterator[Find
 
 
 def _profile(kaleyra: KaleyraClient, route: Route) -> Finding:
-    make = "Make one: manage.py kaleyra_otp_callback_profile."
+    make = "Make one: manage.py kaleyra_otp_callback_profile SITE, with this site's address."
     if not route.callback_profile_id:
         return Finding(PROFILE, Health.ERROR, "CALLBACK_PROFILE_ID is not set.", make, route.name)
     try:

@@ -129,6 +129,8 @@ ENTRIES = (
     Trace("SERIES-BLK", _("The operator blocks the series this number belongs to."), RECIPIENT, TRACE_PAGE),
     Trace("SERVER-ERR", _("A server of Kaleyra or the operator failed."), VENDOR, TRACE_PAGE),
     Trace("SNDRID-NOT-ALLOTED", _("The account has no sender for this SMS."), CONFIGURATION, TRACE_PAGE),
+    # it was sent, and nothing more is to be heard
+    Trace("SENT - NO DLR", _("The operator sent no report: it may have arrived."), VENDOR, DIGEST),
     # words of the older interface that may still leak through
     Trace("INVALID-NUM", _("The number is not valid."), RECIPIENT, OLD),
     Trace("OPTOUT-REJ", _("The person opted out of this sender's SMS."), PREFERENCE, OLD),

@@ -6,6 +6,7 @@ import json
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.urls import NoReverseMatch, reverse
 
@@ -13,6 +14,7 @@ from django_kaleyra_otp import routing
 from django_kaleyra_otp.conf import conf
 from django_kaleyra_otp.kaleyra.callbacks import profile_template
 from django_kaleyra_otp.kaleyra.client import AnswerLost, KaleyraClient, KaleyraError
+from django_kaleyra_otp.shapes.accounts import DEFAULT_ROUTE, RouteEntry
 
 HEADER = "X-Kaleyra-Otp-Secret"
 
@@ -24,21 +26,34 @@ class Command(BaseCommand):
     requires_system_checks = []  # CALLBACK_PROFILE_ID is not known yet
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Take the site's address, a title, ``--create`` and ``--show-secret``."""
+        """Take the site's address, a title, a route, ``--create`` and ``--show-secret``."""
         parser.add_argument(
             "site", help="the site's address as Kaleyra sees it, such as https://shop.example"
         )
         parser.add_argument("--title", default="django-kaleyra-otp", help="the profile's name at Kaleyra")
+        parser.add_argument(
+            "--route",
+            default=DEFAULT_ROUTE,
+            metavar="NAME",
+            help="for the account of this route, by its NAME in ROUTES; default %(default)s",
+        )
         parser.add_argument("--create", action="store_true", help="have Kaleyra make it now")
         parser.add_argument("--show-secret", action="store_true", help="print WEBHOOK_SECRET in clear")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print or create."""
+        try:
+            self._print_or_create(**options)
+        except ImproperlyConfigured as wrong:
+            raise CommandError(str(wrong)) from None
+
+    def _print_or_create(self, **options: Any) -> None:
         url = self._url(options["site"])
+        entry = self._entry(options["route"])
         if not conf.WEBHOOK_SECRET:
             raise CommandError("KALEYRA_OTP['WEBHOOK_SECRET'] is not set: 32 characters or more.")
         if options["create"]:
-            self._create(url, options["title"])
+            self._create(url, options["title"], entry)
             return
         secret = conf.WEBHOOK_SECRET[0].reveal() if options["show_secret"] else "<your WEBHOOK_SECRET>"
         self.stdout.write(
@@ -51,7 +66,7 @@ class Command(BaseCommand):
             "Body:\n"
             f"{json.dumps(profile_template(), indent=2)}\n\n"
             "Do not add <message> to the body: it is the text of the SMS, with the code in it.\n"
-            "Then set KALEYRA_OTP['CALLBACK_PROFILE_ID'] to the id that Kaleyra shows."
+            f"Then set {self._setting(entry)} to the id that Kaleyra shows."
         )
 
     def _url(self, site: str) -> str:
@@ -65,8 +80,19 @@ class Command(BaseCommand):
                 continue
         raise CommandError("The webhook is in no URLconf: include django_kaleyra_otp.urls.")
 
-    def _create(self, url: str, title: str) -> None:
-        route = routing.route(routing.DEFAULT)
+    def _entry(self, name: str) -> RouteEntry:
+        entries = {entry.name: entry for entry in (routing.DEFAULT, *conf.ROUTES)}
+        if name not in entries:
+            raise CommandError(f"There is no route {name!r}; there are: {', '.join(entries)}.")
+        return entries[name]
+
+    def _setting(self, entry: RouteEntry) -> str:
+        if entry is routing.DEFAULT:
+            return "KALEYRA_OTP['CALLBACK_PROFILE_ID']"
+        return f"CALLBACK_PROFILE_ID of the route {entry.name!r} in KALEYRA_OTP['ROUTES']"
+
+    def _create(self, url: str, title: str, entry: RouteEntry) -> None:
+        route = routing.route(entry)
         kaleyra = KaleyraClient(route.sid, route.api_key, route.base_url, route.timeout)
         try:
             profile = kaleyra.create_callback_profile(
@@ -78,4 +104,4 @@ class Command(BaseCommand):
             ) from None
         except KaleyraError as error:
             raise CommandError(f"Kaleyra did not make the profile: {error}") from None
-        self.stdout.write(f"Made. Set KALEYRA_OTP['CALLBACK_PROFILE_ID'] = {profile.id!r}")
+        self.stdout.write(f"Made. Set {self._setting(entry)} = {profile.id!r}")

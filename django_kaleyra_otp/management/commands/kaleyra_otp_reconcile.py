@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from django_kaleyra_otp import recovery
+from django_kaleyra_otp.exceptions import DatabaseBusy
 
 
 class Command(BaseCommand):
@@ -25,7 +26,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run once and print what moved."""
-        found = recovery.reconcile(pull=not options["no_pull"])
+        try:
+            found = recovery.reconcile(pull=not options["no_pull"])
+        except DatabaseBusy as busy:
+            raise CommandError(
+                "The database is busy or away. What was put right stays so; the next run does the rest."
+            ) from busy
         self.stdout.write(
             ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in asdict(found).items())
         )

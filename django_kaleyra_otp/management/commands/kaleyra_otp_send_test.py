@@ -9,13 +9,20 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from django_kaleyra_otp import challenges, phones, signals
 from django_kaleyra_otp.conf import conf
-from django_kaleyra_otp.exceptions import KaleyraOTPError
+from django_kaleyra_otp.exceptions import DeliveryFailed, KaleyraOTPError, RateLimited
 from django_kaleyra_otp.kaleyra import errors, statuses
 from django_kaleyra_otp.management.options import whole
 from django_kaleyra_otp.models import DeliveryStatus, OTPChallenge, SendLog, Source, StatusUpdate, database
 
 #: Seconds between two looks at the row.
 PAUSE = 0.2
+
+
+def _reason(refusal: KaleyraOTPError) -> str:
+    """Return what refused, in the log's words, and the scope of a limit that is full."""
+    reason = (refusal.error_code if isinstance(refusal, DeliveryFailed) else "") or refusal.code
+    scope = refusal.scope if isinstance(refusal, RateLimited) else ""
+    return f"{reason}, by {scope}" if scope and scope != reason else reason
 
 
 class Command(BaseCommand):
@@ -70,7 +77,7 @@ class Command(BaseCommand):
             challenges.start(number, purpose=purpose, language=language)
         except KaleyraOTPError as refusal:
             if not started:
-                told = f"Refused before anything was sent ({refusal.code}): {refusal.detail}"
+                told = f"Refused before anything was sent ({_reason(refusal)}): {refusal.detail}"
                 raise CommandError(told) from None
         finally:
             signals.challenge_started.disconnect(keep)
@@ -114,5 +121,9 @@ class Command(BaseCommand):
             self.stdout.write(trace.meaning)
         if DeliveryStatus(send.status).is_final and send.status != DeliveryStatus.DELIVERED:
             raise CommandError("It did not arrive.")
+        if send.status in (DeliveryStatus.QUEUED, DeliveryStatus.SENDING):
+            raise CommandError("It has not left: look at the queue and its workers.")
+        if send.status == DeliveryStatus.UNKNOWN:
+            raise CommandError("Kaleyra's answer was lost: it may have arrived. Look at the phone.")
         if not seen:
             raise CommandError("No callback came: manage.py kaleyra_otp_doctor looks for the reason.")
