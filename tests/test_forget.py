@@ -50,6 +50,16 @@ def rows_that_name(number):
     return count
 
 
+def test_a_project_whose_users_have_no_number_forgets_one_all_the_same(db, capsys, configure):
+    """R-113: Django's own user model has no field for it, and USER_PHONE is not set."""
+    lived(NUMBER)
+    configure(USER_PHONE="no_such_field")
+
+    forget(NUMBER, capsys)
+
+    assert rows_that_name(NUMBER) == 0
+
+
 def forget(number, capsys):
     call_command("kaleyra_otp_forget", number)
     return capsys.readouterr()

@@ -264,7 +264,13 @@ def _ends(challenge: OTPChallenge, now: datetime) -> list[Event]:
     if challenge.canceled_at is not None:
         events.append(Event(title=_("Canceled"), at=challenge.canceled_at, tone=Tone.OVER, notes=(guesses,)))
     if status == ChallengeStatus.MAX_ATTEMPTS_REACHED:
-        events.append(Event(title=_("Closed after too many wrong codes"), tone=Tone.BAD, notes=(guesses,)))
+        closed = Event(
+            title=_("Closed after too many wrong codes"),
+            at=challenge.last_attempt_at,
+            tone=Tone.BAD,
+            notes=(guesses,),
+        )
+        events.append(closed)
     if status == ChallengeStatus.EXPIRED:
         events.append(
             Event(title=_("Challenge expired"), at=challenge.expires_at, tone=Tone.OVER, notes=(guesses,))
