@@ -149,8 +149,18 @@ def nobody(send_log_id):
     """A queue that no worker reads."""
 
 
+def told_until_taken(called):
+    """Call the webhook as Kaleyra does, again after a 503; returns the last answer."""
+    for _ in range(5):
+        answer = Client().post("/otp/webhook/", called, "application/json", headers=SECRET)
+        if answer.status_code != 503:
+            break
+        time.sleep(0.2)
+    return answer.status_code
+
+
 def test_callbacks_and_guesses_of_five_sms_at_once_lose_nothing(configure, outbox, together):
-    """R-102, R-120."""
+    """R-102, R-120: at SERIALIZABLE, PostgreSQL may refuse a callback three times; Kaleyra calls again."""
     configure(**NO_LIMITS)
     started = [challenges.start(f"+9198765{number:05d}") for number in range(5)]
     codes = {sms.to: code_in(sms) for sms in outbox}
@@ -162,8 +172,7 @@ def test_callbacks_and_guesses_of_five_sms_at_once_lose_nothing(configure, outbo
         if what == "guess":
             return word(API(APIClient()).verify(challenge.pk, wrong(codes[challenge.phone_number])))
         send = challenge.newest_send
-        called = {"id": send.message_id, "status": what, "recipient": send.phone_number}
-        return Client().post("/otp/webhook/", called, "application/json", headers=SECRET).status_code
+        return told_until_taken({"id": send.message_id, "status": what, "recipient": send.phone_number})
 
     answers = Counter(together(2 * len(work), act))
 
