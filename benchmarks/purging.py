@@ -22,14 +22,13 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import requests
 
-from benchmarks.stage import ROOT, Stage, free_port
+from benchmarks.stage import ROOT, Stage, free_port, own_database
 from benchmarks.steady import HEAD, Times, call_steadily
 
 #: How much longer than in quiet p95 may be.
@@ -38,25 +37,10 @@ MOST = 2.0
 AGE = 10
 
 
-@contextmanager
-def copy_of(database_url: str) -> Iterator[str]:
-    """Copy a database within its server, give the copy's address, and drop it at the end."""
-    parts = urlsplit(database_url)
-    source, name = parts.path[1:], f"kaleyra_otp_purging_{os.getpid()}"
-    maintenance = urlunsplit(parts._replace(scheme="postgresql", path="/postgres"))
-    with psycopg.connect(maintenance, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{source}"')
-        connection.execute("CHECKPOINT")
-    try:
-        yield urlunsplit(parts._replace(path=f"/{name}"))
-    finally:
-        with psycopg.connect(maintenance, autocommit=True) as connection:
-            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-
-
 def days_to_keep(database_url: str, sends: int) -> int:
     """Return the most days that may be kept for at least so many of the oldest sends to go."""
     with psycopg.connect(urlunsplit(urlsplit(database_url)._replace(scheme="postgresql"))) as connection:
+        connection.execute("CHECKPOINT")  # the copy is on the disk before anything is measured
         row = connection.execute(
             "SELECT extract(epoch FROM now() - created_at) / 86400 FROM kaleyra_otp_sendlog "
             "ORDER BY created_at OFFSET %s LIMIT 1",
@@ -95,20 +79,14 @@ class Purge:
     """``kaleyra_otp_purge``, in a process of its own."""
 
     def __init__(self, environment: dict[str, str], *options: str) -> None:
-        self.began, self.seconds = time.monotonic(), 0.0
         command = [sys.executable, "-m", "django", "kaleyra_otp_purge", "--skip-checks", *options]
         self._popen = subprocess.Popen(
             command, cwd=ROOT, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True
         )
-        threading.Thread(target=self._wait, daemon=True).start()
-
-    def _wait(self) -> None:
-        self._popen.wait()
-        self.seconds = time.monotonic() - self.began
 
     def runs(self) -> bool:
         """Return whether it has not ended."""
-        return not self.seconds
+        return self._popen.poll() is None
 
     def told(self) -> str:
         """Return the line that it printed."""
@@ -131,7 +109,8 @@ def read(arguments: list[str]) -> argparse.Namespace:
 def main(arguments: list[str]) -> int:
     """Measure, print, and return the exit code."""
     options, port = read(arguments), free_port()
-    with copy_of(options.database_url) as database:
+    source = urlsplit(options.database_url).path[1:]
+    with own_database(options.database_url, "kaleyra_otp_purging", source) as database:
         days = days_to_keep(database, options.sends)
         environment = {
             "DJANGO_SETTINGS_MODULE": "benchmarks.site_settings",
@@ -145,11 +124,12 @@ def main(arguments: list[str]) -> int:
             few, many = AGE * options.rate, options.seconds * options.rate
             call_steadily(options.rate, lambda often: often < few, (Times("warm-up"), crowd.start))
             quiet = measure(crowd, options.rate, "in quiet", lambda often: often < many)
-            purge = Purge(environment, "--days", str(days))
+            began, purge = time.monotonic(), Purge(environment, "--days", str(days))
             beside = measure(crowd, options.rate, "beside it", lambda _: purge.runs())
+            took = time.monotonic() - began
         finally:
             stage.end()
-        print(f"{purge.told()}\n{purge.seconds:.0f} s\n\n{HEAD}")
+        print(f"{purge.told()}\n{took:.0f} s\n\n{HEAD}")
     good = True
     for before, during in zip(quiet, beside, strict=True):
         ratio = during.p95 / before.p95

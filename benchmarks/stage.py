@@ -31,13 +31,16 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def own_database(server_url: str, prefix: str) -> Iterator[str]:
-    """Make a database on a PostgreSQL server, give its address, and drop it at the end, whoever is in it."""
+def own_database(server_url: str, prefix: str, template: str = "template1") -> Iterator[str]:
+    """Make a database on a PostgreSQL server, as a copy of one, and give its address.
+
+    It is dropped at the end, whoever is in it.
+    """
     name = f"{prefix}_{os.getpid()}"
     parts = urlsplit(server_url)
     maintenance = urlunsplit(parts._replace(scheme="postgresql", path="/postgres"))
     with psycopg.connect(maintenance, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     try:
         yield urlunsplit(parts._replace(path=f"/{name}"))
     finally:

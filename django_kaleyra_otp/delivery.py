@@ -16,7 +16,6 @@ from django.utils import timezone
 
 from django_kaleyra_otp import (
     announcements,
-    breaker,
     client_ip,
     codes,
     events,
@@ -29,6 +28,7 @@ from django_kaleyra_otp import (
     shapes,
     signals,
 )
+from django_kaleyra_otp.admission import admit
 from django_kaleyra_otp.conf import conf
 from django_kaleyra_otp.events import Asked
 from django_kaleyra_otp.exceptions import (
@@ -92,31 +92,6 @@ def new_send(
 def leaves_inline() -> bool:
     """Return whether ``DISPATCH`` has an SMS leave in the request that asked for it."""
     return conf.DISPATCH == "inline"
-
-
-def admit(
-    number: Number,
-    purpose: str,
-    now: datetime,
-    *,
-    ip: str | None,
-    user: Any,
-    request: HttpRequest | None,
-    inline: bool | None = None,
-) -> Past:
-    """Ask all that may refuse an SMS before it is charged, and return what is known of its number.
-
-    ``inline``: whether it leaves within the request (None: as ``DISPATCH`` says); then this process
-    must not have given every account of the number a rest.
-    """
-    guard.admit_test_number(number, now)
-    past = guard.past(number, now)
-    guard.admit_prefix(number, past)
-    guard.admit_sending()
-    if leaves_inline() if inline is None else inline:
-        breaker.admit(routing.routes_for(number.e164))
-    guard.admit_risk(number, purpose=purpose, ip=ip, user=user, request=request)
-    return past
 
 
 def save(send: SendLog) -> None:
@@ -260,7 +235,7 @@ def send_code(
             ttl=ttl or rules.code_ttl,
             bind=bind,
         )
-        past = admit(number, purpose, now, ip=ip, user=user, request=request, inline=True)
+        past = admit(number, purpose, now, inline=True, ip=ip, user=user, request=request)
         buckets = limits.buckets_for(
             number,
             rules.limits,

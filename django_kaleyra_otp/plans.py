@@ -10,6 +10,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from django_kaleyra_otp import codes, delivery, guard, limits, messages
+from django_kaleyra_otp.admission import admit
 from django_kaleyra_otp.conf import conf
 from django_kaleyra_otp.limits import Bucket
 from django_kaleyra_otp.messages import Rendered
@@ -56,7 +57,8 @@ def for_start(
         ttl=rules.code_ttl,
         bind=bind,
     )
-    past = delivery.admit(number, rules.name, now, ip=ip, user=user, request=request)
+    inline = delivery.leaves_inline()
+    past = admit(number, rules.name, now, inline=inline, ip=ip, user=user, request=request)
     user_id = getattr(user, "pk", None)
     guard.admit_failures(number, past, rules, known=known, user_id=user_id, now=now)
     key = codes.keys()[0]
@@ -95,7 +97,8 @@ def for_resend(
     """Check one more SMS of an open challenge; raises what ``challenges.resend`` raises uncharged."""
     guard.admit_country(number)
     user = challenge.user if conf.RISK and challenge.user_id else None
-    past = delivery.admit(number, rules.name, now, ip=ip, user=user, request=request)
+    inline = delivery.leaves_inline()
+    past = admit(number, rules.name, now, inline=inline, ip=ip, user=user, request=request)
     return _plan(challenge, number, rules, rendered, now, ip=ip, proven=past.proven)
 
 

@@ -152,7 +152,7 @@ def forget(phone_number: str) -> Purged:
 def _holders(phone_number: str) -> list[Any]:
     """Return the keys of a number's users: whom ``send_code`` took for known stands in no challenge."""
     try:
-        return [user.pk for user in lookup.users_with(phone_number)]
+        return list(lookup.users_with(phone_number).values_list("pk", flat=True))
     except FieldError:
         return []  # USER_PHONE leads to no field: users of this project have no number
 

@@ -276,3 +276,13 @@ def test_wrong_codes_that_stand_are_counted_by_purpose_and_caller(configure, use
     assert f"verify strangers 5 10 verify user #{user.pk} 10 10" in text
     assert f"10 wrong codes stand for verify, of user #{user.pk}." in text
     assert "5 wrong codes stand" not in text
+
+
+def test_the_timeline_says_when_wrong_codes_closed_a_challenge():
+    at = timezone.now() - timedelta(hours=1)
+    started("max_attempts_reached", at, attempts=5, last_attempt_at=at + timedelta(seconds=40))
+
+    text = text_of(find(visit("superuser")))
+
+    assert "Closed after too many wrong codes" in text
+    assert "time not known" not in text
