@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from html import unescape
 
+from bs4 import BeautifulSoup
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 
@@ -42,6 +43,22 @@ def act(client, name, **row):
 def confirm(client, name, **row):
     """Confirm an action, and return the page that it leads to."""
     return client.post(f"{FIND}{name}/", {**row, "confirmed": "yes"}, follow=True)
+
+
+def press(client, response, words):
+    """Press the button with these words on a page, and return the page that it leads to."""
+    for form in BeautifulSoup(response.content, "html.parser").find_all("form"):
+        for button in form.find_all("button"):
+            if words in button.get_text():
+                fields = {
+                    each["name"]: each.get("value", "")
+                    for each in form.find_all("input", attrs={"name": True})
+                }
+                if button.get("name"):
+                    fields[button["name"]] = button["value"]
+                url = form.get("action") or response.request["PATH_INFO"]
+                return client.post(url, fields, follow=True)
+    raise AssertionError(f"no button {words!r}")
 
 
 def allow(*codenames):

@@ -228,7 +228,7 @@ def test_blocks_that_hold_are_told_apart_from_those_that_are_over():
     def listed(**query: str) -> set:
         return {row.pk for row in client.get(page("blockedprefix"), query).context["cl"].result_list}
 
-    assert listed(state="closed") == {for_ever.pk, holds.pk}
+    assert listed(state="stands") == {for_ever.pk, holds.pk}
     assert listed(state="over") == {over.pk}
     assert listed(automatic="1") == {holds.pk}
     assert listed(automatic="0") == {for_ever.pk, over.pk}

@@ -66,9 +66,32 @@ def test_a_decision_of_the_guard_is_shown_with_every_figure(tripped):
 
 def test_under_monitor_the_page_says_what_would_have_been(tripped):
     """R-060."""
-    raised, _block = tripped("monitor")
+    raised, block = tripped("monitor")
+    client = visit("viewer")
 
-    assert "under MODE monitor every SMS goes out" in text_of(visit("viewer").get(page("alarm", raised.pk)))
+    assert "under MODE monitor every SMS goes out" in text_of(client.get(page("alarm", raised.pk)))
+    for shown in (page("alarm", raised.pk), page("blockedprefix"), page("blockedprefix", block.pk)):
+        assert "not enforced" in text_of(client.get(shown)), shown
+
+
+def test_a_block_is_shown_as_what_the_settings_make_of_it_now(tripped, configure):
+    _raised, block = tripped("monitor")
+    by_hand = BlockedPrefix.objects.create(prefix="+33")
+    client = visit("viewer")
+
+    def states(**guard):
+        configure(GUARD=guard)
+        return [
+            next(word for word in ("not enforced", "closed", "over") if f"</span>{word}" in html)
+            for pk in (block.pk, by_hand.pk)
+            for html in [client.get(page("blockedprefix", pk)).content.decode()]
+        ]
+
+    assert states(MODE="enforce") == ["closed", "closed"]
+    assert states(MODE="enforce", ALLOW=[SERIES]) == ["not enforced", "closed"]
+    assert states(MODE="monitor") == ["not enforced", "closed"]
+    BlockedPrefix.objects.update(until=timezone.now())
+    assert states(MODE="enforce") == ["over", "over"]
 
 
 def test_a_block_by_the_guard_names_its_alarm_and_no_other(tripped):

@@ -16,7 +16,7 @@ from django_kaleyra_otp.models import (
     StatusUpdate,
 )
 from tests.conftest import OTHER, code_in, wrong
-from tests.desk import FIND, act, allow, confirm, find, offered
+from tests.desk import FIND, act, allow, confirm, find, offered, press
 from tests.playing import NO_LIMITS, later
 from tests.staff import MASKED, NUMBER, page, sent, started, text_of, visit
 
@@ -148,12 +148,18 @@ def test_a_block_is_lifted_once(closed):
     assert "The block is lifted." in text_of(first)
     assert "There is nothing left to do." in text_of(second)
     assert not BlockedPrefix.objects.exists()
-    [entry] = LogEntry.objects.all()
-    assert (entry.object_repr, entry.change_message, entry.is_deletion()) == (
-        "+919876",
-        "Lifted the block.",
-        True,
-    )
+
+
+def test_who_lifts_a_block_is_shown_the_number_again(closed):
+    client = visit("operator")
+
+    asked = press(client, find(client), "Lift the block")
+    back = press(client, asked, "No, take me back")
+    done = press(client, asked, "Lift the block")
+
+    assert MASKED in text_of(back)
+    assert "The block is lifted." in text_of(done)
+    assert MASKED in text_of(done)
 
 
 def test_kaleyra_is_asked_now(closed, configure):

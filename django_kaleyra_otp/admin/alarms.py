@@ -10,7 +10,6 @@ from urllib.parse import urlencode
 from django.contrib import admin
 from django.db.models import F
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.html import format_html, format_html_join
@@ -155,9 +154,7 @@ class AlarmAdmin(ReadOnlyAdmin):
         block = block_of(alarm)
         if block is None:
             return gettext("It was lifted, or its time is long past.")
-        holds = block.until is None or block.until > timezone.now()
-        tone, word = (badges.Tone.BAD, _("closed")) if holds else (badges.Tone.OVER, _("over"))
-        return format_html("{} {}", self.link(BlockedPrefix, block.pk, str(block)), badges.badge(tone, word))
+        return format_html("{} {}", self.link(BlockedPrefix, block.pk, str(block)), badges.block_badge(block))
 
     @admin.display(description=_("to keep it open"))
     def pin(self, alarm: Alarm) -> str:

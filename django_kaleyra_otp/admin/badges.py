@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.html import format_html
+from django.utils.translation import gettext as _
 
-from django_kaleyra_otp.models import ChallengeStatus, DeliveryStatus
+from django_kaleyra_otp.conf import conf
+from django_kaleyra_otp.models import BlockedPrefix, ChallengeStatus, DeliveryStatus
 
 
 class Tone(StrEnum):
@@ -72,3 +75,13 @@ def delivery_badge(status: str) -> str:
 def challenge_badge(status: ChallengeStatus) -> str:
     """Return the badge of a challenge status."""
     return badge(of_challenge(status), status.label)
+
+
+def block_badge(block: BlockedPrefix) -> str:
+    """Return the badge of a block: whether it closes its prefix now, as the settings are now."""
+    if block.until is not None and block.until <= timezone.now():
+        return badge(Tone.OVER, _("over"))
+    rules = conf.GUARD
+    if block.automatic and (rules.mode != "enforce" or block.prefix.startswith(rules.allow)):
+        return badge(Tone.OPEN, _("not enforced"))
+    return badge(Tone.BAD, _("closed"))

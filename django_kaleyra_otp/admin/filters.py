@@ -243,7 +243,7 @@ class AutomaticFilter(ExactFilter):
 
 
 class BlockStateFilter(ExactFilter):
-    """Blocks that hold, or that are over."""
+    """Blocks that stand, or that are over."""
 
     title = _("state")
     parameter_name = "state"
@@ -251,10 +251,10 @@ class BlockStateFilter(ExactFilter):
 
     def known(self) -> Choices:
         """Return the two states."""
-        return [("closed", _("closed")), ("over", _("over"))]
+        return [("stands", _("stands")), ("over", _("over"))]
 
     def having(self, value: str, rows: Rows) -> Rows:
-        """Return the blocks that hold now, or those that held once."""
+        """Return the blocks that stand, or those that are over."""
         over = Q(until__lte=timezone.now())
         return rows.filter(over if value == "over" else ~over)
 

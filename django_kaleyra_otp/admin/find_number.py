@@ -6,7 +6,7 @@ it. Each action names a row, asks once more before it acts, and is written to Dj
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django import forms
@@ -46,6 +46,8 @@ ROWS: dict[str, type[OTPChallenge] | type[SendLog] | type[BlockedPrefix]] = {
     "send": SendLog,
     "block": BlockedPrefix,
 }
+#: Those that have a number, which the page can show.
+NUMBERED = ("challenge", "send")
 #: The permission that opens the page, and that each action wants beside its own.
 FIND_NUMBER = "kaleyra_otp.find_number"
 #: Where the session keeps the row whose number is shown after an action; never the number.
@@ -91,8 +93,9 @@ class NumberDesk:
         """Show the form; by POST, or after an action, everything about one number."""
         self._demand(request, FIND_NUMBER)
         form, found = NumberForm(), None
-        if request.method == "POST" and ("challenge" in request.POST or "send" in request.POST):
-            found = _number_of(_named(request)[1])
+        kind, row = _named(request, NUMBERED)
+        if kind:
+            found = _number_of(row)
             if found is None:
                 raise Http404
         elif request.method == "POST":
@@ -114,24 +117,25 @@ class NumberDesk:
         if action is None:
             raise Http404
         self._demand(request, FIND_NUMBER, action.permission)
-        kind, row = _named(request)
-        back = HttpResponseRedirect(reverse("admin:kaleyra_otp_find_number", current_app=self.site.name))
-        if row is None and kind in action.takes and "confirmed" in request.POST:  # a second click
-            messages.info(request, _("There is nothing left to do."))
-            return back
-        if row is None or kind not in action.takes:
+        kind, row = _named(request, action.takes)
+        confirmed = "confirmed" in request.POST
+        if not kind or (row is None and not confirmed):
             raise Http404
         if isinstance(row, BlockedPrefix) and not may_open(request, row):
             raise PermissionDenied
-        if "confirmed" not in request.POST:
+        numbered, about = _named(request, NUMBERED)
+        if not confirmed:
             context = {**self._context(request, action.label), "action": action, "kind": kind, "row": row}
-            context["subject"] = self._shown(request, row)
+            context |= {"subject": self._shown(request, row), "numbered": numbered, "about": about}
             return TemplateResponse(request, "admin/kaleyra_otp/confirm.html", context)
-        if not isinstance(row, BlockedPrefix):
-            request.session[SHOWN_NEXT] = [kind, str(row.pk)]
-        said = action.run(request, row)
-        messages.add_message(request, messages.WARNING if said.failed else messages.SUCCESS, said.text)
-        return back
+        if about is not None:
+            request.session[SHOWN_NEXT] = [numbered, str(about.pk)]
+        if row is None:  # a second click
+            messages.info(request, _("There is nothing left to do."))
+        else:
+            said = action.run(request, row)
+            messages.add_message(request, messages.WARNING if said.failed else messages.SUCCESS, said.text)
+        return HttpResponseRedirect(reverse("admin:kaleyra_otp_find_number", current_app=self.site.name))
 
     def _demand(self, request: HttpRequest, *permissions: str) -> None:
         if not request.user.has_perms(permissions):
@@ -151,7 +155,10 @@ class NumberDesk:
         now = timezone.now()
         known = dossier.of(number, now)
         lifts = request.user.has_perm(ACTIONS["lift"].permission)
+        numbered, about = _newest(known)
         return {
+            "numbered": numbered,
+            "about": about,
             "number": _written(request, number.e164),
             "country": number.country,
             "dossier": known,
@@ -181,18 +188,22 @@ def _sensible(known: dossier.Dossier, now: Any) -> Iterator[tuple[str, str, Any]
         yield "open", "challenge", challenge.pk
     if send and send.message_id and not DeliveryStatus(send.status).is_final:
         yield "ask", "send", send.pk
-    if challenge:
-        yield "forget", "challenge", challenge.pk
-    elif send:
-        yield "forget", "send", send.pk
+    kind, row = _newest(known)
+    if row is not None:
+        yield "forget", kind, row.pk
 
 
-def _named(request: HttpRequest) -> tuple[str, Any]:
-    """Return what kind of row a form names, and the row, None where there is none; raises Http404."""
-    for kind in ROWS:
-        if kind in request.POST:
-            return kind, _row(kind, request.POST[kind])
-    raise Http404
+def _newest(known: dossier.Dossier) -> tuple[str, OTPChallenge | SendLog | None]:
+    """Return the row that stands for the number in a form: a challenge, else an SMS, else "" and None."""
+    if known.challenges:
+        return "challenge", known.challenges[0]
+    return ("send", known.sends[0]) if known.sends else ("", None)
+
+
+def _named(request: HttpRequest, kinds: Sequence[str]) -> tuple[str, Any]:
+    """Return which of these kinds of row a form names, "" for none, and the row, None where it is gone."""
+    kind = next((kind for kind in kinds if kind in request.POST), "")
+    return kind, _row(kind, request.POST[kind]) if kind else None
 
 
 def _row(kind: str, pk: str) -> Any:

@@ -11,7 +11,6 @@ from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
@@ -35,13 +34,13 @@ class BlockedPrefixAdmin(BoundedAdmin):
     list_display = ["full_prefix", "state", "until", "closed_by", "reason", "created_at"]
     list_filter = [filters.BlockStateFilter, filters.AutomaticFilter]
     ordering = ["-id"]  # the newest first, by an index
-    readonly_fields = ["automatic", "created_at", "alarm"]
+    readonly_fields = ["state", "automatic", "created_at", "alarm"]
     personal = {"full_prefix": "short_prefix"}
 
     def get_fields(self, request: HttpRequest, obj: BlockedPrefix | None = None) -> list[Any]:
         """Return what is asked for; of a row that is there, what is known besides."""
         asked = ["prefix", "reason", "until"]
-        return [*asked, "automatic", "created_at", "alarm"] if obj else asked
+        return [*asked, "state", "automatic", "created_at", "alarm"] if obj else asked
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Return what a field takes: a prefix no longer than may be seen, an end within bounds."""
@@ -98,10 +97,8 @@ class BlockedPrefixAdmin(BoundedAdmin):
 
     @admin.display(description=_("state"))
     def state(self, block: BlockedPrefix) -> str:
-        """Whether it still holds."""
-        if block.until is None or block.until > timezone.now():
-            return badges.badge(badges.Tone.BAD, _("closed"))
-        return badges.badge(badges.Tone.OVER, _("over"))
+        """Whether it closes the prefix now."""
+        return badges.block_badge(block)
 
     @admin.display(description=_("alarm"))
     def alarm(self, block: BlockedPrefix) -> str:
