@@ -195,6 +195,13 @@ def test_alarms_that_stand_come_first(db):
             None,
         ),
         ("spending", "of another version", {"new_figure": [1, 2]}, ["new_figure 1, 2"], None),
+        (
+            "outage",
+            "GB",
+            {"series": {"+919876": 3}},
+            ["+919876: 3"],
+            "country=GB&amp;since=24h",
+        ),
     ],
 )
 def test_each_kind_of_alarm_is_told_in_words(db, kind, subject, figures, says, query):

@@ -232,10 +232,11 @@ def alarm_of(block: BlockedPrefix) -> Alarm | None:
 
 
 def percent(share: Any) -> str:
-    """Return a share (0 to 1) as ``13.3 %``."""
+    """Return a share (0 to 1) as ``13.3 %``, which no line parts."""
     if not isinstance(share, int | float):
         return NOTHING
-    return gettext("%(share)s %%") % {"share": number_format(round(share * 100, 1), 1)}
+    written = gettext("%(share)s %%") % {"share": number_format(round(share * 100, 1), 1)}
+    return written.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _value(name: str, value: Any) -> str:
@@ -244,10 +245,16 @@ def _value(name: str, value: Any) -> str:
     if name in ("window", "seconds") and isinstance(value, int | float):
         return elapsed(timedelta(seconds=value))
     if isinstance(value, Mapping):
-        return "; ".join(
-            f"{each}: {in_brief['missed']}/{in_brief['sends']}" for each, in_brief in value.items()
-        )
+        return "; ".join(f"{each}: {_brief(figures)}" for each, figures in value.items())
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _brief(figures: Any) -> str:
+    """Return what missed of what was sent; figures of another version are shown as they stand."""
+    try:
+        return f"{figures['missed']}/{figures['sends']}"
+    except (KeyError, TypeError):
+        return str(figures)
 
 
 def _where(alarm: Alarm) -> dict[str, str]:
