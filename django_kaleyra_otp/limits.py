@@ -32,6 +32,8 @@ SECOND = 1_000_000
 
 #: Cold scopes first. ``cooldown`` is ours; the others are those of ``LIMITS``.
 HEAT = ("cooldown", "phone", "user", "ip", "block", "country", "global")
+#: A bucket further ahead of its end than this was charged by a clock that was wrong.
+WRONG_CLOCK = 86_400 * SECOND
 #: Charged in SMS segments, for they are money; given back where an SMS surely was not accepted.
 MONEY = ("country", "global")
 
@@ -171,13 +173,24 @@ def refusal(full: Full) -> RateLimited:
     for bucket in full.buckets:
         if bucket.cost > bucket.size:
             return _of_scope(RateLimited(), bucket.scope)
-        wait = tats.get(bucket.key, at) + bucket.cost - bucket.size - at
+        tat = tats.get(bucket.key, at)
+        if tat > at + bucket.size + WRONG_CLOCK:
+            tat = _pull_in(bucket, at)
+        wait = tat + bucket.cost - bucket.size - at
         if wait > 0:
             waits[bucket.scope] = max(wait, waits.get(bucket.scope, 0))
     seconds = math.ceil(max(waits.values(), default=SECOND) / SECOND)
     longest = max(waits, key=lambda scope: waits[scope], default="")
     kind = Cooldown if set(waits) == {"cooldown"} else RateLimited
     return _of_scope(kind(retry_after=seconds), longest)
+
+
+def _pull_in(bucket: Bucket, at: int) -> int:
+    """Make a bucket that a wrong clock charged full as of now, neither closed for years nor empty."""
+    full = at + bucket.size
+    rows = RateLimit.objects.using(database.alias()).filter(key=bucket.key, tat__gt=full + WRONG_CLOCK)
+    rows.update(tat=full)
+    return full
 
 
 def _of_scope(error: RateLimited, scope: str) -> RateLimited:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from django_kaleyra_otp import challenges
-from django_kaleyra_otp.exceptions import Cooldown
+from django_kaleyra_otp.exceptions import Cooldown, RateLimited
 from django_kaleyra_otp.models import OTPChallenge
 from tests.conftest import NUMBER, code_in
-from tests.playing import later
+from tests.playing import later, number
 
 SKEW = 120
 
@@ -63,6 +63,29 @@ def test_a_clock_that_was_set_back_opens_nothing(api, challenge, code, wrong_cod
 
     assert api.verify(challenge.pk, code).json()["code"] == "max_attempts_reached"
     assert api.start().status_code == 429
+
+
+@pytest.mark.parametrize("years", [1, 50])
+def test_what_a_server_in_the_far_future_charged_is_full_and_not_closed_for_years(
+    db, configure, outbox, years
+):
+    """R-123: for the number, and for everybody where limits are shared."""
+    configure(LIMITS=[{"scope": "phone", "rate": "5/h"}, {"scope": "country", "rate": "24/d"}])
+    challenges.start(NUMBER)
+    as_from_a_clock_ahead_by(years * 365 * 86_400)
+    OTPChallenge.objects.all().delete()
+
+    for wanted in (NUMBER, number(1)):
+        with pytest.raises(RateLimited) as refused:
+            challenges.start(wanted)
+        assert refused.value.retry_after <= 3600
+    later(3600)
+
+    assert challenges.start(number(1)).pk
+    with pytest.raises(RateLimited):  # the country's day is still used up
+        challenges.start(NUMBER)
+    later(3600)
+    assert challenges.start(NUMBER).pk
 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "Asia/Kolkata", "UTC"])

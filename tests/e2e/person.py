@@ -61,8 +61,10 @@ class Person:
         return self.demo.messages(self.number)
 
     def code(self, count=1):
-        """Wait for so many SMS and return the newest's code."""
-        return self.demo.newest(self.number, lambda sms: len(self.texts) >= count)["code"]
+        """Wait for so many SMS, and for the form that asks for it; returns the newest's code."""
+        code = self.demo.newest(self.number, lambda sms: len(self.texts) >= count)["code"]
+        field(self.browser, "code")  # the SMS may be there before the page is
+        return code
 
     def sign_in(self):
         """With the number, by code."""

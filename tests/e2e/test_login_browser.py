@@ -75,7 +75,6 @@ def test_a_payment_by_keyboard_alone(person):
     tab_to("Send the code")
     press(Keys.ENTER)
     code = person.code(2)
-    field(person.browser, "code")
     press(code)  # the field has the focus already
     tab_to("Confirm")
     press(Keys.SPACE)

@@ -89,7 +89,6 @@ def test_every_page_is_whole_for_everybody(person, inspector):
     person.type(code=wrong(code))
     person.says("4 more times")
     look("code-refused")
-    field(person.browser, "code")
     person.expire()
     person.browser.refresh()
     look("code-expired")
