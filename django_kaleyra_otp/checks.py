@@ -67,7 +67,7 @@ CHECKS = {
 #: Different characters of a secret, at least: 32 random ones of any alphabet in use have more.
 MIN_VARIETY = 8
 #: What stands in the secrets of examples.
-_SAMPLE = re.compile(r"change.?me|example|insecure|sample|your[-_]", re.IGNORECASE)
+_SAMPLE = re.compile(r"(?i)(change|replace).?me|example|insecure|sample|your[-_]|^(.)\2*$|^[0-9]{1,12}$")
 
 OURS = "django_kaleyra_otp.backends."
 KALEYRA = f"{OURS}kaleyra.KaleyraBackend"
@@ -181,9 +181,7 @@ def _paths() -> Iterator[CheckMessage]:
         except Exception as error:
             fine, why = False, type(error).__name__
         if not fine:
-            hint = (
-                "Write the path of the module, a dot, and the name in it; what it imports must be installed."
-            )
+            hint = "Write the module's path, a dot, and the name in it; what it imports must be installed."
             yield _found("E007", f"KALEYRA_OTP[{key!r}] leads to nothing: {why}.", hint)
 
 
@@ -220,7 +218,7 @@ def _entries() -> list[RouteEntry]:
 
 
 def _accounts() -> Iterator[CheckMessage]:
-    """E004, W001, W002, W005."""
+    """E004, E018, W001, W002, W005."""
     if not _is(conf.BACKEND, KALEYRA):
         return
     entries = _entries()
@@ -232,6 +230,9 @@ def _accounts() -> Iterator[CheckMessage]:
     indian = {entry.name for entry in routing.entries_for(INDIA)} if _sends_to_india() else set()
     for entry in entries:
         route = routing.route(entry)
+        if _SAMPLE.search(route.api_key.reveal()):
+            what = f"API_KEY of the route {entry.name!r} is an example."
+            yield _found("E018", what, "Copy the key from Kaleyra's console.")
         pod = PODS.get(route.sid[-2:].lower())
         if pod and route.base_url in PODS.values() and route.base_url != pod:
             what = f"The SID of the route {entry.name!r} ends like one of another pod."

@@ -144,9 +144,7 @@ class Settings:
         "``verification``.",
     )
     CODE_LENGTH = Setting[int](6, values.whole(6, 10), "Digits of a code: a whole number, 6 to 10.")
-    CODE_TTL = Setting[int](
-        300, values.whole(30, 600), "Seconds a code stays good: a whole number, 30 to 600."
-    )
+    CODE_TTL = Setting[int](300, values.whole(1, 600), "Seconds a code stays good: a whole number, 1 to 600.")
     MAX_ATTEMPTS = Setting[int](
         5, values.whole(3, 10), "Guesses that one challenge allows: a whole number, 3 to 10."
     )

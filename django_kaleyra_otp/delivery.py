@@ -218,7 +218,7 @@ def send_code(
     that a number which gets no code looks like one that does; its SendLog is not saved. Raises what
     ``challenges.start`` raises.
     """
-    secret = Secret(code) if isinstance(code, str) else code
+    secret = code if isinstance(code, Secret) else Secret(code if isinstance(code, str) else "")
     del code
     if not (secret.reveal().isascii() and secret.reveal().isdecimal() and 4 <= len(secret.reveal()) <= 10):
         raise Invalid(errors={"code": ["Give 4 to 10 digits."]})

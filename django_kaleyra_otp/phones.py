@@ -26,7 +26,7 @@ NOWHERE = "001"
 #: A number as people write it; no line breaks it.
 EXAMPLE = "+91\N{NO-BREAK SPACE}98765\N{NO-BREAK SPACE}43210"
 
-_WRITTEN = re.compile(r"\(?\+?[0-9][0-9 ()-]*")
+_WRITTEN = re.compile(r"\(?\+?[ (]*[0-9][0-9 ()-]*")
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ def settings_page(request):
     return done(request)
 
 
-@code_required("transfer", max_age=120)
+@code_required("transfer", 120)
 def transfer(request):
     return done(request)
 

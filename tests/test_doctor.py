@@ -78,6 +78,29 @@ def test_a_wrong_key_is_an_error_and_is_not_printed(db, kaleyra, settings):
     assert settings.KALEYRA_OTP["API_KEY"] not in text
 
 
+def test_a_host_that_tells_nothing_of_accounts_does_not_condemn_one(db, kaleyra):
+    """There are ``/sms`` endpoints alone in North America."""
+    absent = {"json": {"code": "X404", "message": "Not Found", "error": {}}, "status": 404}
+    kaleyra.replace("GET", f"{ACCOUNT}/messages/identifier", **absent)
+    kaleyra.get(f"{ACCOUNT}/callback/profiles/{PROFILE}", **absent)
+
+    code, text = run("kaleyra_otp_doctor")
+
+    assert code == 0, text
+    assert "tells nothing of accounts" in text
+    assert "tells nothing of callback profiles" in text
+
+
+def test_a_profile_that_the_account_does_not_have_is_an_error(db, kaleyra):
+    unknown = {"code": "RBC302", "message": "Invalid callback profile.", "error": {}}
+    kaleyra.get(f"{ACCOUNT}/callback/profiles/{PROFILE}", json=unknown, status=404)
+
+    code, text = run("kaleyra_otp_doctor")
+
+    assert code == 1
+    assert "does not know the profile" in text
+
+
 @pytest.mark.parametrize("body", [requests.ConnectTimeout(), requests.ReadTimeout()])
 def test_an_outage_is_no_traceback(db, kaleyra, body):
     kaleyra.replace("GET", f"{ACCOUNT}/messages/identifier", body=body)
@@ -127,6 +150,15 @@ def test_what_to_paste_has_the_address_and_no_secret(settings):
     assert "https://shop.example/otp/webhook/" in text
     assert '"status": "<status>"' in text
     assert settings.KALEYRA_OTP["WEBHOOK_SECRET"] not in text
+
+
+def test_what_to_paste_is_shown_before_the_site_has_an_address():
+    code, text = run("kaleyra_otp_callback_profile")
+
+    assert code == 0
+    assert "https://your-site.example/otp/webhook/" in text
+    with pytest.raises(CommandError, match=r"Give the site's address"):
+        run("kaleyra_otp_callback_profile", "--create")
 
 
 def test_the_secret_is_printed_where_it_is_asked_for(settings):

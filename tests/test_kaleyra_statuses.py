@@ -7,11 +7,19 @@ from django_kaleyra_otp.kaleyra.statuses import Status
 SPELLED = {
     Status.SUBMITTED: ["SUBMITTED", "Submitted", "ENROUTE", "AWAITED-DLR"],
     Status.SENT: ["SENT", "Sent", "SENT - NO DLR", "SENT - No DLR", "NO-DLR-OPTR"],
-    Status.DELIVERED: ["DELIVRD", "DELIVERED", "Delivered", "delivered", " DELIVRD\n"],
+    Status.DELIVERED: [
+        "DELIVRD",
+        "DELIVERED",
+        "Delivered",
+        "delivered",
+        " DELIVRD\n",
+        "“DELIVRD”",
+        "DELIVRD\u200b",
+    ],
     Status.UNDELIVERED: ["UNDELIVERED", "UnDelivered", "Undelivered", "UNDELIV"],
     Status.FAILED: ["FAILED", "Failed"],
     Status.EXPIRED: ["EXPIRED", "expired"],
-    Status.REJECTED: ["NOT-SENT", "NotSent", "Not Sent", "not_sent", "REJECTED"],
+    Status.REJECTED: ["NOT-SENT", "NotSent", "Not Sent", "not_sent", "NOT–SENT", "REJECTED"],
 }
 
 

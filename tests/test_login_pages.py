@@ -146,6 +146,7 @@ def test_forms_may_be_used_alone(user):
     form = CodeForm({"code": "1234 5678"}, code_length=8)
     assert form.is_valid()
     assert "12345678" not in repr(form.cleaned_data)
+    assert CodeForm({"code": "123 456"}).is_valid()  # as many digits as CODE_LENGTH says
 
 
 def test_a_post_without_a_csrf_token_sends_nothing(user, outbox, settings):

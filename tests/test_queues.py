@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import socket
 import subprocess
 import sys
@@ -102,6 +103,8 @@ def test_celery_finds_the_task_by_itself_and_acknowledges_it_when_it_is_done(cel
 
     task = celery.tasks["django_kaleyra_otp.deliver"]
     assert (task.acks_late, task.ignore_result) == (True, True)
+    plug = importlib.import_module("django_kaleyra_otp.contrib.celery")
+    assert plug.deliver.name == task.name
     assert not getattr(task, "autoretry_for", ())
 
 

@@ -52,7 +52,8 @@ def test_a_code_has_four_to_ten_digits(db, outbox, code):
 
 
 @pytest.mark.parametrize(
-    "code", ["", "123", "12345678901", "12a4", "１２３４", "12 34", "-123", "12\n34", Secret("1")]
+    "code",
+    ["", "123", "12345678901", "12a4", "１２３４", "12 34", "-123", "12\n34", Secret("1"), 482913, None],
 )
 def test_what_is_no_code_is_refused(db, outbox, code):
     """R-039: and its text is not shown."""

@@ -42,9 +42,12 @@ def give_length(request: HttpRequest) -> None:
 
 def is_foreign(request: Request) -> bool:
     """Return whether a request names a content type; wsgiref calls a request that has none ``text/plain``."""
-    return bool(request.content_type) and (
-        request.content_type != "text/plain" or request.META["CONTENT_LENGTH"] != "0"
+    made_up = (
+        request.META.get("SERVER_SOFTWARE", "").startswith("WSGIServer/")
+        and request.content_type == "text/plain"
+        and request.META["CONTENT_LENGTH"] == "0"
     )
+    return bool(request.content_type) and not made_up
 
 
 class ObjectParser(BaseParser):

@@ -24,6 +24,10 @@ from django_kaleyra_otp.types import Route
 ACTIVE, AUTO_DISABLED, DISABLED = 1, 2, 3
 
 PROFILE = "callback_profile"
+#: Kaleyra's word for a profile that the account does not have.
+NO_PROFILE = "RBC302"
+#: HTTP statuses of a path that a host lacks: there are only ``/sms`` endpoints in North America.
+NOT_THERE = (404, 405)
 
 
 def examine() -> Iterator[Finding]:
@@ -56,6 +60,13 @@ def _account(route: Route) -> Iterator[Finding]:
         yield Finding("account", Health.ERROR, f"Kaleyra was not reached: {failure}", mend, route.name)
         return
     except Refused as refusal:
+        if refusal.http_status in NOT_THERE:
+            told = f"This host tells nothing of accounts ({refusal}), as that of North America."
+            mend = "See by manage.py kaleyra_otp_send_test whether it takes SID, API_KEY and SENDER."
+            yield Finding("account", Health.WARNING, told, mend, route.name)
+            yield from _clock(kaleyra, before, route)
+            yield _profile(kaleyra, route)
+            return
         mend = "SID and API_KEY go together. A key dies with its maker's account, and may be tied to IPs."
         yield Finding("account", Health.ERROR, f"Kaleyra refused the account: {refusal}", mend, route.name)
         yield from _clock(kaleyra, before, route)
@@ -88,6 +99,10 @@ def _profile(kaleyra: KaleyraClient, route: Route) -> Finding:
     try:
         profile = kaleyra.callback_profile(route.callback_profile_id)
     except Refused as refusal:
+        if refusal.http_status in NOT_THERE and refusal.code != NO_PROFILE:
+            told = f"This host tells nothing of callback profiles ({refusal})."
+            mend = "See in Kaleyra's console that it is on."
+            return Finding(PROFILE, Health.WARNING, told, mend, route.name)
         told = f"Kaleyra does not know the profile: {refusal}"
         return Finding(PROFILE, Health.ERROR, told, make, route.name)
     except KaleyraError as error:

@@ -40,9 +40,9 @@ def canonical(word: str) -> str:
 
     ``SENT - NO DLR`` and ``Sent-No-Dlr`` are one word: Kaleyra spells by surface.
     """
-    if not word.isascii() or len(word) > LONGEST_WORD:
+    if len(word) > LONGEST_WORD:
         return ""
-    return DROPPED.sub("", word.upper())
+    return DROPPED.sub("", word.encode("ascii", "ignore").decode().upper())
 
 
 # From the pages sms-callback, sms-api-status, sms-status-and-status-trace-codes of developers.kaleyra.io;

@@ -24,7 +24,7 @@ SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 
 
 def code_required(
-    purpose: str = "step_up", *, max_age: int | None = 300, bind: Callable[..., Any] | None = None
+    purpose: str = "step_up", max_age: int | None = 300, *, bind: Callable[..., Any] | None = None
 ) -> Callable[[V], V]:
     """Let a view, sync or async, answer only who gave a code for ``purpose`` in the last ``max_age`` seconds.
 

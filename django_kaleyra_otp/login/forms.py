@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from django_kaleyra_otp import codes, phones
+from django_kaleyra_otp.conf import conf
 from django_kaleyra_otp.exceptions import KaleyraOTPError
 from django_kaleyra_otp.phones import Number
 from django_kaleyra_otp.types import Secret
@@ -63,9 +64,9 @@ class CodeForm(forms.Form):
         ),
     )
 
-    def __init__(self, *args: Any, code_length: int, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, code_length: int | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.code_length = code_length
+        self.code_length = code_length = code_length or conf.CODE_LENGTH
         self.fields["code"].help_text = _("The %(count)d digits from the text message.") % {
             "count": code_length
         }

@@ -135,7 +135,10 @@ class Migration(migrations.Migration):
                     "idempotency_digest",
                     models.CharField(editable=False, max_length=64, null=True, unique=True),
                 ),
-                ("created_at", models.DateTimeField(verbose_name="created")),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="created"),
+                ),
                 (
                     "last_sent_at",
                     models.DateTimeField(default=django.utils.timezone.now, verbose_name="last sent"),
@@ -244,7 +247,10 @@ class Migration(migrations.Migration):
                 ("submitted_at", models.DateTimeField(null=True, verbose_name="submitted")),
                 ("delivered_at", models.DateTimeField(null=True, verbose_name="delivered")),
                 ("next_pull_at", models.DateTimeField(editable=False, null=True)),
-                ("created_at", models.DateTimeField(verbose_name="created")),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="created"),
+                ),
                 (
                     "challenge",
                     models.ForeignKey(

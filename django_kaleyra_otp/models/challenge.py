@@ -112,7 +112,7 @@ class OTPChallenge(models.Model):
     max_sends = models.PositiveSmallIntegerField(_("sends allowed"))
     ip = models.GenericIPAddressField(_("IP address"), null=True, blank=True)
     idempotency_digest = models.CharField(max_length=64, null=True, unique=True, editable=False)  # noqa: DJ001
-    created_at = models.DateTimeField(_("created"))
+    created_at = models.DateTimeField(_("created"), default=timezone.now)
     last_sent_at = models.DateTimeField(_("last sent"), default=timezone.now)
     expires_at = models.DateTimeField(_("expires"))
     last_attempt_at = models.DateTimeField(_("last attempt"), null=True)

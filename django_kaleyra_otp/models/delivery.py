@@ -146,7 +146,7 @@ class SendLog(models.Model):
     submitted_at = models.DateTimeField(_("submitted"), null=True)
     delivered_at = models.DateTimeField(_("delivered"), null=True)
     next_pull_at = models.DateTimeField(null=True, editable=False)
-    created_at = models.DateTimeField(_("created"))
+    created_at = models.DateTimeField(_("created"), default=timezone.now)
 
     objects = SendLogQuerySet.as_manager()
 

@@ -68,14 +68,15 @@ def parse_base_url(value: str | None) -> str | None:
 
 
 _SENDER = (
-    "must be 3 to 16 letters and digits (in India the six of the header, without the -T or -S behind it)"
+    "must be 3 to 11 letters and digits (in India the six of the header, without the -T or -S behind it), "
+    "or a number of 3 to 15 digits"
 )
 
 ACCOUNT: dict[str, Complaint] = {
     "POD": one_of(*PODS),
     "SID": matches(r"[A-Za-z0-9_-]{1,64}", "must be the account's SID"),
     "API_KEY": matches(r"[!-~]{1,200}", "must be printable ASCII without spaces"),
-    "SENDER": matches(r"\+?[A-Za-z0-9][A-Za-z0-9 ]{2,15}", _SENDER),
+    "SENDER": matches(r"[A-Za-z0-9]{3,11}|\+?[0-9]{3,15}", _SENDER),
     "CALLBACK_PROFILE_ID": matches(r"[A-Za-z0-9_-]{1,64}", "must be the id that Kaleyra shows"),
     "BASE_URL": base_url,
 }

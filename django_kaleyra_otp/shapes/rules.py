@@ -93,7 +93,7 @@ def parse_limits(value: Iterable[Mapping[str, Any]]) -> tuple[Limit, ...]:
 _PURPOSE: dict[str, Complaint] = {
     "API": boolean,
     "CODE_LENGTH": whole(6, 10),
-    "CODE_TTL": whole(30, 600),
+    "CODE_TTL": whole(1, 600),
     "MAX_ATTEMPTS": whole(3, 10),
     "MAX_FAILURES": whole_or_none(1, 100),
     "LIMITS": limits,

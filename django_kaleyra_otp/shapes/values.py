@@ -134,12 +134,13 @@ def webhook_secret(value: Any) -> str:
     if isinstance(value, str) and value == "":
         return ""
     secrets = value if isinstance(value, (list, tuple)) else [value]
-    fine = secrets and all(_long_enough(secret) and re.fullmatch(r"[!-~]+", secret) for secret in secrets)
-    return (
-        ""
-        if fine
-        else f"must be {MIN_SECRET} or more characters of printable ASCII without spaces, or a list of such."
+    fine = secrets and all(
+        _long_enough(secret) and re.fullmatch(r"[!-~][ -~]*[!-~]", secret) for secret in secrets
     )
+    wrong = (
+        f"must be {MIN_SECRET} or more characters of printable ASCII, no space at an end, or a list of such."
+    )
+    return "" if fine else wrong
 
 
 def entries(value: Any, required: Mapping[str, Complaint], optional: Mapping[str, Complaint]) -> str:

@@ -28,7 +28,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Take the site's address, a title, a route, ``--create`` and ``--show-secret``."""
         parser.add_argument(
-            "site", help="the site's address as Kaleyra sees it, such as https://shop.example"
+            "site",
+            nargs="?",
+            help="the site's address as Kaleyra sees it, such as https://shop.example; --create needs it",
         )
         parser.add_argument("--title", default="django-kaleyra-otp", help="the profile's name at Kaleyra")
         parser.add_argument(
@@ -48,7 +50,9 @@ class Command(BaseCommand):
             raise CommandError(str(wrong)) from None
 
     def _print_or_create(self, **options: Any) -> None:
-        url = self._url(options["site"])
+        if options["create"] and not options["site"]:
+            raise CommandError("Give the site's address, such as https://shop.example.")
+        url = self._url(options["site"] or "https://your-site.example")
         entry = self._entry(options["route"])
         if not conf.WEBHOOK_SECRET:
             raise CommandError("KALEYRA_OTP['WEBHOOK_SECRET'] is not set: 32 characters or more.")
