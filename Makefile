@@ -12,8 +12,9 @@ PYTHON ?= $(shell for p in $(CANDIDATES); do \
 PYTEST_ARGS ?= -n auto -m "not bench and not heavy"
 HEAVY_ARGS ?= -n 2 -m heavy
 BENCH_ARGS ?=
+DIST ?= dist
 
-.PHONY: help demo demo-distributed test heavy lint types arch docs bench check clean
+.PHONY: help demo demo-distributed test heavy lint types arch docs messages bench release check clean
 .DEFAULT_GOAL := help
 
 help:
@@ -28,6 +29,7 @@ help:
 	@echo "make docs     the documentation, to docs/_build/html"
 	@echo "make messages the catalogues of translations, from the code; needs GNU gettext"
 	@echo "make bench    the benchmarks"
+	@echo "make release  what is published, to dist: wheel, sdist, SBOM, checksums"
 	@echo "make check    lint, types, arch, docs and test"
 	@echo "make clean    remove .venv and whatever the other targets made"
 	@echo
@@ -68,6 +70,17 @@ messages: $(VENV)/.stamp-dev
 
 bench: $(VENV)/.stamp-dev
 	$(PY) -m benchmarks $(BENCH_ARGS)
+
+# What is published: both distributions, what the wheel brings with it as a CycloneDX SBOM, and their checksums.
+release: $(VENV)/.stamp-dev
+	rm -rf "$(DIST)"
+	$(PY) -m build --outdir "$(DIST)" .
+	$(PY) -m venv --without-pip "$(DIST)/.empty"
+	$(PIP) --python "$(DIST)/.empty/bin/python" install "$(DIST)"/*.whl
+	$(PY) -m cyclonedx_py environment --output-reproducible --pyproject pyproject.toml \
+		--mc-type library --output-file "$(DIST)/sbom.cdx.json" "$(DIST)/.empty"
+	rm -rf "$(DIST)/.empty"
+	cd "$(DIST)" && sha256sum * >SHA256SUMS && cat SHA256SUMS
 
 check: lint types arch docs test
 

@@ -86,6 +86,11 @@ def test_there_is_a_security_policy():
     """R-138."""
     policy = prose("SECURITY.md")
 
-    for heading in ("## Supported versions", "## Reporting a vulnerability", "## Threat model"):
+    for heading in (
+        "## Supported versions",
+        "## Releases",
+        "## Reporting a vulnerability",
+        "## Threat model",
+    ):
         assert heading in policy
     assert "SECURITY.md" in prose("docs", "topics", "security.rst")
