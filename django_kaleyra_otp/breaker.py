@@ -5,7 +5,8 @@ send is let through, and how it ends decides. A refusal is an answer and never o
 
 Until ten have failed, each waits for as long as ``TIMEOUT`` says, and whoever waits in a request holds
 a thread of the server. So half of a process's threads may wait at once: who comes later waits for one
-of them to be answered, and is turned away where none is for a second. The other half verifies codes.
+of them to be answered, and is turned away where none is for a second. The other half verifies codes, but
+for who waits there: only a queue (``DISPATCH``) makes verifying independent of a slow account.
 """
 
 from __future__ import annotations

@@ -377,7 +377,7 @@ def _deployment() -> Iterator[CheckMessage]:
     unbounded = [rules.name for rules in purposes if "global" not in {limit.scope for limit in rules.limits}]
     if unbounded:
         what = f"Nothing bounds what all SMS may cost, for: {', '.join(unbounded)}."
-        hint = 'Add {"scope": "global", "rate": "1000/d"} to LIMITS, with a number of SMS you can pay for.'
+        hint = 'Add {"scope": "global", "rate": "1000/d"} to LIMITS, which replaces the default ones.'
         yield _found("W011", what, hint)
     if conf.TEST_NUMBERS:
         what = "KALEYRA_OTP['TEST_NUMBERS'] has numbers whose code never changes."
@@ -387,14 +387,13 @@ def _deployment() -> Iterator[CheckMessage]:
         "GUARD": lambda: conf.GUARD.mode == "off",
         "MAX_FAILURES": lambda: any(rules.max_failures is None for rules in purposes),
         "RESEND_COOLDOWN": lambda: conf.RESEND_COOLDOWN == 0,
+        "LIMITS": lambda: any("phone" not in {limit.scope for limit in rules.limits} for rules in purposes),
     }
     for key, is_off in off.items():
         if is_off():
             yield _found("W013", f"The protection of KALEYRA_OTP[{key!r}] is switched off.", known()[key].doc)
     if _logs_in_by_number() and conf.DISPATCH == "inline":
-        what = (
-            "Users log in by number and DISPATCH is 'inline': how long an answer takes tells who has a user."
-        )
+        what = "Users log in by number and DISPATCH is 'inline': the time of an answer tells who is one."
         yield _found("W014", what, known()["DISPATCH"].doc)
     if hollow := queues.hollow():
         yield _found("W015", f"The queue of KALEYRA_OTP['DISPATCH'] {hollow[0]}.", hollow[1])

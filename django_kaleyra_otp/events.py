@@ -157,8 +157,8 @@ NUMBER_CHANGED = Event(
     "number_changed",
     logging.INFO,
     "success",
-    "A user's number was changed to this one on our page.",
-    ("user", "number"),
+    "A user's number was changed to this one on our page; ``old_number``, if there was one, is masked.",
+    ("user", "number", "old_number"),
 )
 CHALLENGE_REFUSED = Event(
     "challenge_refused",

@@ -139,6 +139,7 @@ def forget(phone_number: str) -> Purged:
     for batch in _batches(_rows(SendLog).filter(phone_number=phone_number), "created_at", BATCH_SIZE):
         _delete_sends(batch, BATCH_SIZE, purged)
     for batch in _batches(_rows(OTPChallenge).filter(phone_number=phone_number), "created_at", BATCH_SIZE):
+        _close(batch)  # or a resend that comes between would write another send
         _delete_sends(_read(_keys(SendLog, challenge__in=batch)), BATCH_SIZE, purged)
         purged.challenges += _delete(OTPChallenge, Q(pk__in=batch))
     waiting = _rows(StatusUpdate).filter(send_log__isnull=True, phone_number=phone_number.lstrip("+"))
@@ -284,6 +285,11 @@ def _delete_sends(batch: list[Any], size: int, purged: Purged) -> None:
                 raise
         else:
             return
+
+
+@database.retried
+def _close(batch: list[Any]) -> None:
+    _rows(OTPChallenge).filter(pk__in=batch).update(status=ChallengeStatus.CANCELED)
 
 
 @database.retried

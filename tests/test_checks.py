@@ -136,6 +136,7 @@ BAD_IN_DEPLOYMENT = [
     ("W013", {"GUARD": {"MODE": "off"}}),
     ("W013", {"PURPOSES": {"login": {"MAX_FAILURES": None}}}),
     ("W013", {"RESEND_COOLDOWN": 0}),
+    ("W013", {"LIMITS": [{"scope": "global", "rate": "1000/d"}]}),
 ]
 
 

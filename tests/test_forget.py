@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.apps import apps
@@ -12,7 +14,7 @@ from django.utils import timezone
 
 from django_kaleyra_otp import challenges, delivery, retention
 from django_kaleyra_otp.backends.base import BaseBackend
-from django_kaleyra_otp.exceptions import MaxFailuresReached
+from django_kaleyra_otp.exceptions import KaleyraOTPError, MaxFailuresReached
 from django_kaleyra_otp.models import BlockedPrefix, OTPChallenge, RateLimit, SendLog, StatusUpdate
 from django_kaleyra_otp.types import Receipt
 from tests.conftest import NUMBER, OTHER, code_in, wrong
@@ -183,3 +185,46 @@ def test_a_number_that_is_forgotten_while_its_sms_leaves_breaks_nothing(api, con
 
     assert api.start(NUMBER).status_code == 201
     assert SendLog.objects.count() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_resend_that_crosses_it_is_refused_and_leaves_nothing_behind(configure):
+    """R-121: it has found the challenge, and writes when the sends are gone and the challenge is not yet."""
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has one writer at a time, so nothing crosses")
+    configure(RESEND_COOLDOWN=0, LIMITS=[])
+    challenge = challenges.start(NUMBER)
+    found, gone = threading.Event(), threading.Event()
+
+    def wait_once_found(execute, sql, params, many, context):
+        answer = execute(sql, params, many, context)
+        if "SELECT" in sql and "otpchallenge" in sql and not found.is_set():
+            found.set()
+            assert gone.wait(30)
+        return answer
+
+    def resend():
+        with connection.execute_wrapper(wait_once_found):
+            try:
+                challenges.resend(challenge.pk)
+            except KaleyraOTPError as refusal:
+                return refusal.code
+            finally:
+                connection.close()
+
+    def let_it_write(execute, sql, params, many, context):
+        answer = execute(sql, params, many, context)
+        if sql.startswith("SELECT") and "sendlog" in sql and "challenge_id" in sql and not gone.is_set():
+            gone.set()
+            crossed.result(30)
+        return answer
+
+    with ThreadPoolExecutor(1) as pool:
+        crossed = pool.submit(resend)
+        assert found.wait(30)
+        with connection.execute_wrapper(let_it_write):
+            retention.forget(NUMBER)
+
+    assert crossed.result() == "canceled"
+    assert not OTPChallenge.objects.exists()
+    assert not SendLog.objects.exists()

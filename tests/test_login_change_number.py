@@ -77,8 +77,9 @@ def test_the_log_has_the_change_once_and_no_number(stepped_up, user, outbox, cap
     give_code(stepped_up, code_in(outbox[0]))
 
     [record] = [each for each in caplog.records if getattr(each, "event", "") == "number_changed"]
-    assert (record.user, record.number, record.number_hash) == (
+    assert (record.user, record.old_number, record.number, record.number_hash) == (
         user.pk,
+        "+91••••••3210",
         "+91••••••1234",
         events.hash_of(OTHER),
     )

@@ -186,6 +186,27 @@ def test_neither_number_nor_code_stands_in_an_error_report(rf, user):
     assert request.sensitive_post_parameters == "__ALL__"
 
 
+def test_nor_does_it_under_debug(visitor, outbox, settings):
+    """R-004."""
+    visitor.give_number(NUMBER)
+    code = code_in(outbox[0])
+    settings.DEBUG = True
+    visitor.client.raise_request_exception = False
+
+    def fail(execute, sql, params, many, context):
+        if sql.startswith("UPDATE") and "otpchallenge" in sql:
+            raise RuntimeError
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(fail):
+        visitor.give_code(code)
+
+    page = visitor.answer.content.decode()
+    assert visitor.answer.status_code == 500
+    assert "RuntimeError" in page
+    assert code not in page
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_database_that_is_busy_is_told_and_costs_nothing(visitor, outbox):
     visitor.give_number(NUMBER)

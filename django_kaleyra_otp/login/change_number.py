@@ -85,7 +85,8 @@ class ChangeNumberView(CodeRequiredMixin, NumberStepView):
             users.set_number(user, challenge.phone_number)
         except IntegrityError:  # somebody else took it at the same moment
             return self.refuse()
-        events.NUMBER_CHANGED.log(user=user.pk, number=challenge.phone_number)
+        before = phones.mask(old_number) if old_number else ""
+        events.NUMBER_CHANGED.log(user=user.pk, number=challenge.phone_number, old_number=before)
         self.number_changed(user, old_number, challenge.phone_number)
         answer = HttpResponseRedirect(pending.next or self.get_default_redirect_url())
         return self.remember_device(answer, user, challenge.phone_number)

@@ -19,7 +19,7 @@ from django.utils.decorators import method_decorator
 from django.utils.http import escape_leading_slashes
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
-from django.views import View
+from django.views import View, debug
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
@@ -94,6 +94,7 @@ class CodeStepView(OutsideTransactions, RedirectURLMixin, View):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Answer, unless a subclass turns the request away."""
+        request.exception_reporter_filter = _always_safe()
         return self.turn_away() or super().dispatch(request, *args, **kwargs)
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -306,6 +307,12 @@ class CodeStepView(OutsideTransactions, RedirectURLMixin, View):
         """Return a page; every one has ``service_name``."""
         context["service_name"] = conf.SERVICE_NAME or ""
         return TemplateResponse(self.request, template_name, context)
+
+
+def _always_safe() -> Any:
+    """Return the project's filter of error pages, made to hide a typed code under DEBUG, too."""
+    project = type(debug.get_default_exception_reporter_filter())
+    return type("AlwaysSafe", (project,), {"is_active": lambda self, request: True})()
 
 
 def wait_in_words(seconds: int) -> str:
