@@ -201,3 +201,15 @@ def test_limits_are_kept_in_the_database_whatever_the_cache(settings, db):
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
 
     assert passed([NUMBER, NUMBER]) == [True, False]
+
+
+def test_what_a_country_spent_outlives_a_new_secret_key(db, configure, settings, outbox):
+    """R-065: the limits of single people begin anew."""
+    configure(RESEND_COOLDOWN=0, LIMITS=[{"scope": "country", "rate": "1/d"}])
+    challenges.start(NUMBER)
+
+    settings.SECRET_KEY = "another-key-of-32-characters-or-more"
+
+    with pytest.raises(RateLimited):
+        challenges.start(OTHER)
+    assert len(outbox) == 1
