@@ -73,7 +73,7 @@ bench: $(VENV)/.stamp-dev
 
 # What is published: both distributions, what the wheel brings with it as a CycloneDX SBOM, and their checksums.
 release: $(VENV)/.stamp-dev
-	rm -rf "$(DIST)"
+	@if [ -e "$(DIST)" ]; then echo "$(DIST) is there already; 'make clean' removes dist." >&2; exit 1; fi
 	$(PY) -m build --outdir "$(DIST)" .
 	$(PY) -m venv --without-pip "$(DIST)/.empty"
 	$(PIP) --python "$(DIST)/.empty/bin/python" install "$(DIST)"/*.whl

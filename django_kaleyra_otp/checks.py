@@ -377,7 +377,7 @@ def _deployment() -> Iterator[CheckMessage]:
     unbounded = [rules.name for rules in purposes if "global" not in {limit.scope for limit in rules.limits}]
     if unbounded:
         what = f"Nothing bounds what all SMS may cost, for: {', '.join(unbounded)}."
-        hint = 'Add {"scope": "global", "rate": "1000/d"} to LIMITS, which replaces the default ones.'
+        hint = 'Add {"scope": "global", "rate": "1000/d"} to LIMITS, and repeat there the default ones.'
         yield _found("W011", what, hint)
     if conf.TEST_NUMBERS:
         what = "KALEYRA_OTP['TEST_NUMBERS'] has numbers whose code never changes."
@@ -393,7 +393,7 @@ def _deployment() -> Iterator[CheckMessage]:
         if is_off():
             yield _found("W013", f"The protection of KALEYRA_OTP[{key!r}] is switched off.", known()[key].doc)
     if _logs_in_by_number() and conf.DISPATCH == "inline":
-        what = "Users log in by number and DISPATCH is 'inline': the time of an answer tells who is one."
+        what = "Users log in by number and DISPATCH is 'inline': how long it takes tells who has a user."
         yield _found("W014", what, known()["DISPATCH"].doc)
     if hollow := queues.hollow():
         yield _found("W015", f"The queue of KALEYRA_OTP['DISPATCH'] {hollow[0]}.", hollow[1])

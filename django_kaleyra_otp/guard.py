@@ -86,10 +86,14 @@ def admit_prefix(number: Number, past: Past) -> None:
     """
     if past.closed_by_hand:
         raise PrefixBlocked
-    rules = conf.GUARD
-    pinned_open = number.e164.startswith(rules.allow)
-    if past.closed and rules.mode == "enforce" and not pinned_open and not past.proven:
+    if past.closed and enforces(number.e164) and not past.proven:
         raise PrefixBlocked
+
+
+def enforces(prefix: str) -> bool:
+    """Return whether automatic blocks are enforced for a number or prefix, by ``MODE`` and ``ALLOW``."""
+    rules = conf.GUARD
+    return rules.mode == "enforce" and not prefix.startswith(rules.allow)
 
 
 def admit_failures(

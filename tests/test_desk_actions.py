@@ -148,6 +148,12 @@ def test_a_block_is_lifted_once(closed):
     assert "The block is lifted." in text_of(first)
     assert "There is nothing left to do." in text_of(second)
     assert not BlockedPrefix.objects.exists()
+    [entry] = LogEntry.objects.all()
+    assert (entry.object_repr, entry.change_message, entry.is_deletion()) == (
+        "+919876",
+        "Lifted the block.",
+        True,
+    )
 
 
 def test_who_lifts_a_block_is_shown_the_number_again(closed):

@@ -78,17 +78,30 @@ def test_a_wrong_key_is_an_error_and_is_not_printed(db, kaleyra, settings):
     assert settings.KALEYRA_OTP["API_KEY"] not in text
 
 
-def test_a_host_that_tells_nothing_of_accounts_does_not_condemn_one(db, kaleyra):
-    """There are ``/sms`` endpoints alone in North America."""
-    absent = {"json": {"code": "X404", "message": "Not Found", "error": {}}, "status": 404}
-    kaleyra.replace("GET", f"{ACCOUNT}/messages/identifier", **absent)
-    kaleyra.get(f"{ACCOUNT}/callback/profiles/{PROFILE}", **absent)
+ABSENT = {"json": {"code": "X404", "message": "Not Found", "error": {}}, "status": 404}
+
+
+def test_the_host_of_north_america_tells_nothing_of_accounts_and_condemns_none(db, kaleyra, configure):
+    """There are ``/sms`` endpoints alone."""
+    configure(POD="na", SID="HXNA", BASE_URL=None)
+    account = "https://api.na.kaleyra.ai/v1/HXNA"
+    kaleyra.get(f"{account}/messages/identifier", **ABSENT)
+    kaleyra.get(f"{account}/callback/profiles/{PROFILE}", **ABSENT)
 
     code, text = run("kaleyra_otp_doctor")
 
     assert code == 0, text
     assert "tells nothing of accounts" in text
     assert "tells nothing of callback profiles" in text
+
+
+def test_any_other_host_that_lacks_what_kaleyra_has_is_an_error(db, kaleyra):
+    kaleyra.replace("GET", f"{ACCOUNT}/messages/identifier", **ABSENT)
+
+    code, text = run("kaleyra_otp_doctor")
+
+    assert code == 1
+    assert "refused the account" in text
 
 
 def test_a_profile_that_the_account_does_not_have_is_an_error(db, kaleyra):

@@ -9,7 +9,7 @@ from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
-from django_kaleyra_otp.conf import conf
+from django_kaleyra_otp import guard
 from django_kaleyra_otp.models import BlockedPrefix, ChallengeStatus, DeliveryStatus
 
 
@@ -81,7 +81,6 @@ def block_badge(block: BlockedPrefix) -> str:
     """Return the badge of a block: whether it closes its prefix now, as the settings are now."""
     if block.until is not None and block.until <= timezone.now():
         return badge(Tone.OVER, _("over"))
-    rules = conf.GUARD
-    if block.automatic and (rules.mode != "enforce" or block.prefix.startswith(rules.allow)):
+    if block.automatic and not guard.enforces(block.prefix):
         return badge(Tone.OPEN, _("not enforced"))
     return badge(Tone.BAD, _("closed"))

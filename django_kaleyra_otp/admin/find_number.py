@@ -123,7 +123,7 @@ class NumberDesk:
             raise Http404
         if isinstance(row, BlockedPrefix) and not may_open(request, row):
             raise PermissionDenied
-        numbered, about = _named(request, NUMBERED)
+        numbered, about = (kind, row) if kind in NUMBERED else _named(request, NUMBERED)
         if not confirmed:
             context = {**self._context(request, action.label), "action": action, "kind": kind, "row": row}
             context |= {"subject": self._shown(request, row), "numbered": numbered, "about": about}

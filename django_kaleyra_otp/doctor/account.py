@@ -18,16 +18,13 @@ from django_kaleyra_otp.kaleyra.client import (
     NotConnected,
     Refused,
 )
+from django_kaleyra_otp.shapes.accounts import PODS
 from django_kaleyra_otp.types import Route
 
 #: What a callback profile's ``status`` means. Source: Kaleyra, platform API, callback profiles.
 ACTIVE, AUTO_DISABLED, DISABLED = 1, 2, 3
 
 PROFILE = "callback_profile"
-#: Kaleyra's word for a profile that the account does not have.
-NO_PROFILE = "RBC302"
-#: HTTP statuses of a path that a host lacks: there are only ``/sms`` endpoints in North America.
-NOT_THERE = (404, 405)
 
 
 def examine() -> Iterator[Finding]:
@@ -60,8 +57,8 @@ def _account(route: Route) -> Iterator[Finding]:
         yield Finding("account", Health.ERROR, f"Kaleyra was not reached: {failure}", mend, route.name)
         return
     except Refused as refusal:
-        if refusal.http_status in NOT_THERE:
-            told = f"This host tells nothing of accounts ({refusal}), as that of North America."
+        if _is_silent(route, refusal):
+            told = f"The host of North America tells nothing of accounts ({refusal})."
             mend = "See by manage.py kaleyra_otp_send_test whether it takes SID, API_KEY and SENDER."
             yield Finding("account", Health.WARNING, told, mend, route.name)
             yield from _clock(kaleyra, before, route)
@@ -83,6 +80,11 @@ def _account(route: Route) -> Iterator[Finding]:
     yield _profile(kaleyra, route)
 
 
+def _is_silent(route: Route, refusal: Refused) -> bool:
+    """Return whether a host lacks what was asked for: in North America there are ``/sms`` endpoints alone."""
+    return route.base_url == PODS["na"] and refusal.http_status in (404, 405)
+
+
 def _clock(kaleyra: KaleyraClient, before: float, route: Route) -> Iterator[Finding]:
     """Yield how far the clock of Kaleyra, as its last answer told it in whole seconds, is off."""
     try:
@@ -99,8 +101,8 @@ def _profile(kaleyra: KaleyraClient, route: Route) -> Finding:
     try:
         profile = kaleyra.callback_profile(route.callback_profile_id)
     except Refused as refusal:
-        if refusal.http_status in NOT_THERE and refusal.code != NO_PROFILE:
-            told = f"This host tells nothing of callback profiles ({refusal})."
+        if _is_silent(route, refusal):
+            told = f"The host of North America tells nothing of callback profiles ({refusal})."
             mend = "See in Kaleyra's console that it is on."
             return Finding(PROFILE, Health.WARNING, told, mend, route.name)
         told = f"Kaleyra does not know the profile: {refusal}"
