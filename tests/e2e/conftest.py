@@ -89,10 +89,14 @@ def launch(
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """End a server and what it forked."""
+    """End a server and what it forked; a worker that was forked a moment ago may miss the asking."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
-    process.wait(timeout=20)
+    try:
+        process.wait(timeout=20)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(timeout=20)
 
 
 @pytest.fixture
