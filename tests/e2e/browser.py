@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib.util
 import shutil
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from selenium import webdriver
-from selenium.common.exceptions import StaleElementReferenceException
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
@@ -35,23 +36,45 @@ def start_chromium():
     return webdriver.Chrome(options=options, service=Service(DRIVER))
 
 
+def wait_for(browser, condition, message=""):
+    """Wait until a condition holds, and return what it gave.
+
+    A page that is just being left may answer with any error, and that is a no like another.
+    """
+    wait = WebDriverWait(browser, PATIENCE, 0.1, ignored_exceptions=[WebDriverException])
+    return wait.until(lambda driver: condition(), message)
+
+
+def wait_for_one(browser, by, selector):
+    """Wait for an element."""
+    return wait_for(browser, lambda: browser.find_element(by, selector), f"no page has {selector!r}")
+
+
 def field(browser, name):
     """Wait for a field of this name."""
-    return WebDriverWait(browser, PATIENCE).until(lambda driver: driver.find_element(By.NAME, name))
+    return wait_for_one(browser, By.NAME, name)
+
+
+def wait_for_focus(browser, name):
+    """Wait until the field of this name has the focus, and return it."""
+    wait_for(
+        browser,
+        lambda: browser.switch_to.active_element.get_attribute("name") == name,
+        f"{name} has no focus",
+    )
+    return field(browser, name)
 
 
 def wait_for_text(browser, text):
     """Wait until a page says this."""
-    WebDriverWait(browser, PATIENCE, ignored_exceptions=[StaleElementReferenceException]).until(
-        lambda driver: text in driver.find_element(By.TAG_NAME, "body").text, f"no page says {text!r}"
+    wait_for(
+        browser, lambda: text in browser.find_element(By.TAG_NAME, "body").text, f"no page says {text!r}"
     )
 
 
 def wait_for_path(browser, path):
     """Wait until the address is of this path."""
-    WebDriverWait(browser, PATIENCE).until(
-        lambda driver: driver.current_url.split("/", 3)[3].split("?")[0] == path.lstrip("/")
-    )
+    wait_for(browser, lambda: urlsplit(browser.current_url).path == path, f"no page is at {path}")
 
 
 def axe_source() -> str | None:

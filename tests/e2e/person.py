@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from tests.e2e.browser import field, wait_for_path, wait_for_text
+from tests.e2e.browser import field, wait_for_one, wait_for_path, wait_for_text
 from tests.e2e.demo import PATIENCE, Demo, running
 
 #: One customer a test, so that none waits for another's cool-down.
@@ -53,7 +53,10 @@ class Person:
         found.send_keys(Keys.ENTER)
 
     def press(self, text):
-        self.browser.find_element(By.XPATH, f"//button[normalize-space()='{text}']").click()
+        wait_for_one(self.browser, By.XPATH, f"//button[normalize-space()='{text}']").click()
+
+    def follow(self, text):
+        wait_for_one(self.browser, By.LINK_TEXT, text).click()
 
     @property
     def texts(self):

@@ -7,11 +7,18 @@ import re
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.conftest import wrong
-from tests.e2e.browser import NEEDS_CHROMIUM, field
-from tests.e2e.demo import MORE, PATIENCE, running
+from tests.e2e.browser import (
+    NEEDS_CHROMIUM,
+    field,
+    wait_for,
+    wait_for_focus,
+    wait_for_one,
+    wait_for_path,
+    wait_for_text,
+)
+from tests.e2e.demo import MORE, running
 
 pytestmark = NEEDS_CHROMIUM
 
@@ -31,24 +38,22 @@ def give_number(browser, demo, number):
 def test_a_person_signs_in_and_finds_the_sms_in_the_admin(demo, browser):
     """R-130: the code is pasted with a space in it."""
     browser.get(f"{demo.site}/")
-    browser.find_element(By.LINK_TEXT, "Sign in").click()
+    wait_for_one(browser, By.LINK_TEXT, "Sign in").click()
     field(browser, "phone_number").send_keys(MORE["cleo"][:3] + " " + MORE["cleo"][3:], Keys.ENTER)
-    code = field(browser, "code")
-    assert browser.switch_to.active_element == code
+    code = wait_for_focus(browser, "code")
     digits = demo.newest(MORE["cleo"], lambda sms: sms["delivered"])["code"]
 
     browser.execute_cdp_cmd("Input.insertText", {"text": f"{digits[:3]} {digits[3:]}"})
     code.send_keys(Keys.ENTER)
 
-    WebDriverWait(browser, PATIENCE).until(lambda driver: driver.current_url == f"{demo.site}/account/")
-    assert "You are signed in" in browser.find_element(By.TAG_NAME, "main").text
+    wait_for_path(browser, "/account/")
+    wait_for_text(browser, "You are signed in")
     browser.get(f"{demo.site}/admin/login/?next=/admin/kaleyra_otp/sendlog/")
     field(browser, "username").send_keys("demo")
     field(browser, "password").send_keys("demo", Keys.ENTER)
-    rows = WebDriverWait(browser, PATIENCE).until(
-        lambda driver: driver.find_elements(By.CSS_SELECTOR, "#result_list tbody tr")
-    )
-    (row,) = [row.text for row in rows if MORE["cleo"] in row.text]
+    wait_for_one(browser, By.ID, "result_list")
+    rows = [row.text for row in browser.find_elements(By.CSS_SELECTOR, "#result_list tbody tr")]
+    (row,) = [row for row in rows if MORE["cleo"] in row]
     assert "delivered" in row.lower()
     assert re.search(r"\d+\.\d s", row)
 
@@ -59,7 +64,7 @@ def test_going_back_and_loading_again_neither_send_nor_spend(demo, browser):
     code = give_number(browser, demo, number)
     right = demo.newest(number)["code"]
     code.send_keys(wrong(right), Keys.ENTER)
-    WebDriverWait(browser, PATIENCE).until(lambda driver: "4 more times" in driver.page_source)
+    wait_for_text(browser, "4 more times")
 
     for _ in range(2):
         browser.refresh()
@@ -68,7 +73,7 @@ def test_going_back_and_loading_again_neither_send_nor_spend(demo, browser):
     browser.forward()
     browser.get(f"{demo.site}/login/?step=code")
 
-    assert "4 more times" in browser.page_source
+    wait_for_text(browser, "4 more times")
     assert len(demo.messages(number)) == 1
 
 
@@ -82,13 +87,13 @@ def test_enter_twice_is_one_guess_and_the_wait_is_counted_down(demo, browser):
     assert status.text == ""
 
     browser.execute_script("const now = Date.now; Date.now = () => now() + 31000")
-    WebDriverWait(browser, PATIENCE).until(lambda driver: button.is_enabled())
+    wait_for(browser, button.is_enabled)
     assert status.text == "You can ask for another code now."
 
     code.send_keys(wrong(demo.newest(number)["code"]))
     browser.execute_script("const form = arguments[0].form; form.requestSubmit(); form.requestSubmit()", code)
-    WebDriverWait(browser, PATIENCE).until(lambda driver: "more times" in driver.page_source)
-    assert "4 more times" in browser.page_source
+    wait_for_text(browser, "more times")
+    wait_for_text(browser, "4 more times")
 
 
 @pytest.mark.parametrize("path", ["/", "/login/", "/login/?step=code", "/account/"])
@@ -125,7 +130,7 @@ def test_every_text_is_readable_by_day_and_by_night(scheme, demo, browser):
     )
     browser.get(f"{demo.site}/login/")
     field(browser, "phone_number").send_keys("12345", Keys.ENTER)
-    WebDriverWait(browser, PATIENCE).until(lambda driver: driver.find_elements(By.CLASS_NAME, "error"))
+    wait_for_one(browser, By.CLASS_NAME, "error")
 
     found = browser.execute_script(COLOURS)
 

@@ -9,7 +9,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from tests.conftest import wrong
-from tests.e2e.browser import NEEDS_CHROMIUM, field, wait_for_path
+from tests.e2e.browser import NEEDS_CHROMIUM, field, wait_for_focus, wait_for_path
 
 pytestmark = NEEDS_CHROMIUM
 
@@ -75,7 +75,8 @@ def test_a_payment_by_keyboard_alone(person):
     tab_to("Send the code")
     press(Keys.ENTER)
     code = person.code(2)
-    press(code)  # the field has the focus already
+    wait_for_focus(person.browser, "code")
+    press(code)
     tab_to("Confirm")
     press(Keys.SPACE)
     person.says("Pay INR 12.50")
@@ -214,7 +215,7 @@ def test_a_number_is_changed_by_a_code_to_the_old_and_one_to_the_new(person):
     new = "+919876543999"
     person.sign_in()
     person.forget_limits()
-    person.browser.find_element(By.LINK_TEXT, "Change your number").click()
+    person.follow("Change your number")
     person.says("we text a code to +91")
     person.press("Send the code")
     person.type(code=person.code(2))

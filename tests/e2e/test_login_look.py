@@ -126,7 +126,7 @@ def test_every_page_is_whole_for_everybody(person, inspector):
     person.press("Pay now")
     person.says("You paid")
     look("account-paid")
-    person.browser.find_element(By.LINK_TEXT, "Change your number").click()
+    person.follow("Change your number")
     wait_for_path(person.browser, "/login/confirm/")
     person.press("Send the code")
     person.says("A code was sent a moment ago.")

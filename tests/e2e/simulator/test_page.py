@@ -1,46 +1,14 @@
 """The page with the handsets, in a browser."""
 
-import os
-import shutil
-
 import pytest
-from selenium import webdriver
-from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import Select, WebDriverWait
+from selenium.webdriver.support.ui import Select
 
 from django_kaleyra_otp.simulator import DEFAULT_PROFILE_ID
+from tests.e2e.browser import NEEDS_CHROMIUM, wait_for
 from tests.e2e.simulator.sink import NUMBER, send
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-CHROMEDRIVER = os.environ.get("CHROMEDRIVER") or shutil.which("chromedriver")
-OPTIONS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not (CHROMIUM and CHROMEDRIVER), reason="no Chromium and chromedriver here"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for option in (*OPTIONS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
-        options.add_argument(option)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(CHROMEDRIVER))
-    yield browser
-    browser.quit()
+pytestmark = NEEDS_CHROMIUM
 
 
 class Page:
@@ -58,8 +26,7 @@ class Page:
         return [found.text for found in self.browser.find_elements(By.CSS_SELECTOR, selector)]
 
     def until(self, condition):
-        wait = WebDriverWait(self.browser, 5, 0.05, ignored_exceptions=[StaleElementReferenceException])
-        wait.until(lambda _: condition())
+        wait_for(self.browser, condition)
 
     def shows(self, selector, *texts):
         """Wait until just these texts stand there."""
