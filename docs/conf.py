@@ -33,7 +33,7 @@ project_copyright = f"2026, {author}"
 release = __version__
 version = ".".join(release.split(".")[:2])
 
-extensions = ["sphinx.ext.autodoc", "from_the_code", "promises", "words"]
+extensions = ["sphinx.ext.autodoc", "from_the_code", "limits", "promises", "words"]
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"{project} {release}"

@@ -73,13 +73,14 @@ def test_every_setting_is_on_a_page_that_is_made_from_the_code():
 
 
 def test_every_way_to_be_refused_is_on_the_page_of_limits():
-    """R-136: which setting stands behind it, and which word the caller is told."""
-    page = prose("docs", "topics", "limits.rst")
+    """R-136: its setting and default and the word that the caller is told, in a table made from the code."""
+    rows = prose("docs", "_ext", "limits.py")
 
+    assert ".. kaleyra-limits::" in prose("docs", "topics", "limits.rst")
     for setting in ("ALLOWED_COUNTRIES", "SENDING", "RISK", "MAX_FAILURES", "RESEND_COOLDOWN", "LIMITS"):
-        assert f":setting:`{setting}`" in page
+        assert f'"{setting}"' in rows
     for word in ("country_not_allowed", "prefix_blocked", "refused", "cooldown", "rate_limited"):
-        assert f"``{word}``" in page
+        assert f'"{word}"' in rows
 
 
 def test_there_is_a_security_policy():
