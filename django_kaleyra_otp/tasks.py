@@ -17,6 +17,9 @@ from django_kaleyra_otp.models import database
 #: restart fails once. Celery's ``retry=False`` would try to connect for six seconds.
 TWICE_AT_ONCE = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 
+#: Seconds for RabbitMQ to confirm, where the project has it do so; Celery's own time for a connection.
+CONFIRMED_WITHIN = 4
+
 
 @database.retried
 def enqueue(send_log_id: int) -> None:
@@ -26,7 +29,9 @@ def enqueue(send_log_id: int) -> None:
 
 def publish(send_log_id: int) -> None:
     """Put an SMS into the project's queue of Celery: ``DISPATCH = "celery"``."""
-    deliver_by_celery.apply_async((send_log_id,), retry=True, retry_policy=TWICE_AT_ONCE)
+    deliver_by_celery.apply_async(
+        (send_log_id,), retry=True, retry_policy=TWICE_AT_ONCE, confirm_timeout=CONFIRMED_WITHIN
+    )
 
 
 def _deliver(send_log_id: int) -> None:

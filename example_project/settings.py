@@ -150,6 +150,8 @@ KALEYRA_OTP = {
 if "BROKER_URL" in os.environ:  # make demo-distributed
     KALEYRA_OTP["DISPATCH"] = "celery"
     CELERY_BROKER_URL = os.environ["BROKER_URL"]
+    if CELERY_BROKER_URL.startswith("amqp"):
+        CELERY_BROKER_TRANSPORT_OPTIONS = {"confirm_publish": True}
     CELERY_TASK_DEFAULT_QUEUE = os.environ.get("QUEUE_NAME", "kirana")
 
 # The text for a payment has three variables: the code, the amount, the payee. Have yours registered so.

@@ -12,4 +12,6 @@ if os.environ["SERVER_BROKER"].startswith("redis"):
         "socket_connect_timeout": 2,
         "socket_timeout": 5,
     }
+else:
+    app.conf.broker_transport_options = {"confirm_publish": True}
 app.autodiscover_tasks()

@@ -40,6 +40,11 @@ GUNICORN = (
     *("gunicorn", "tests.e2e.wsgi", "-b", "127.0.0.1:{port}", "-w", "4", "--threads", "8", "--preload"),
     *("--log-level", "error", "--no-control-socket"),
 )
+#: The same of one process.
+ONE_PROCESS = (
+    *("gunicorn", "tests.e2e.wsgi", "-b", "127.0.0.1:{port}", "--threads", "8"),
+    *("--log-level", "error", "--no-control-socket"),
+)
 
 
 @dataclass

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from django.db import connection
@@ -27,7 +28,6 @@ BROKERS = {
     "rabbitmq": os.environ.get("RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672"),
     "redis": os.environ.get("REDIS_URL", "redis://127.0.0.1:6379"),
 }
-PATIENCE = 60  # seconds for what workers do, on a machine that does much else
 #: What the checks, which a worker of Django's tasks runs, find nothing in.
 SETTINGS = {
     "MESSAGES": [{"BODY": "{code} is your Kirana code.", "TEMPLATE_ID": "1007160000000000001"}],
@@ -69,7 +69,7 @@ class Worker:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        until(lambda: ready in log.read_text() or self.process.poll() is not None, PATIENCE)
+        until(lambda: ready in log.read_text() or self.process.poll() is not None)
         assert self.process.poll() is None, f"the worker ended: {log.read_text()}"
 
     def end(self, signum: signal.Signals = signal.SIGTERM) -> None:
@@ -162,6 +162,12 @@ class BrokerQueue(Queue):
         self.app.conf.task_default_queue = self.name
         self.app.conf.broker_transport_options = {"global_keyprefix": self.name}
 
+    def through(self, relay: Relay) -> dict[str, str]:
+        """Return the environment of a site whose way to the broker is this one."""
+        parts = urlsplit(self.url)
+        user = f"{parts.username}:{parts.password}@" if parts.username else ""
+        return {**self.environment, "SERVER_BROKER": f"{parts.scheme}://{user}127.0.0.1:{relay.port}"}
+
     def put(self, send_log_id: int) -> None:
         self.app.send_task("django_kaleyra_otp.deliver", (send_log_id,))
 
@@ -209,10 +215,12 @@ class BrokerQueue(Queue):
 
 
 class Relay:
-    """A way to a broker that can be cut and opened again."""
+    """A way to a broker that can be cut and opened again, and made to carry nothing."""
 
     def __init__(self, target: tuple[str, int]) -> None:
         self.target, self.links, self.door = target, [], None
+        self.carries = threading.Event()
+        self.carries.set()
         self.open()
 
     port = 0
@@ -244,6 +252,7 @@ class Relay:
     def _carry(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
+                self.carries.wait()
                 sink.sendall(data)
             sink.shutdown(socket.SHUT_RDWR)
 
@@ -272,4 +281,4 @@ def running(kind: str, kaleyra: simulator.Simulator, folder: Path) -> Iterator[Q
 
 def wait_until_none_is(*statuses: str) -> None:
     """Wait until no send has one of these statuses."""
-    until(lambda: not SendLog.objects.filter(status__in=statuses).exists(), PATIENCE)
+    until(lambda: not SendLog.objects.filter(status__in=statuses).exists())

@@ -13,14 +13,13 @@ import pytest
 import requests
 
 from tests.e2e.conftest import free_port
-from tests.e2e.demo import Demo, until
+from tests.e2e.demo import PATIENCE, Demo, until
 from tests.e2e.queues import BROKERS, answers
 from tests.e2e.test_demo import is_free, processes_about
 
 #: Without the name of a database.
 POSTGRES = "/".join(os.environ.get("POSTGRES_URL", "postgres://postgres@127.0.0.1:5432").split("/")[:3])
 NUMBERS = [f"+9198765450{each:02}" for each in range(8)]
-PATIENCE = 60
 
 
 def lacking():
@@ -102,7 +101,7 @@ def test_two_web_servers_and_two_workers_send_each_sms_once_and_end_without_a_tr
     for each in NUMBERS:
         answer = requests.post(f"{demo.site}/otp/challenges/", json={"phone_number": each}, timeout=PATIENCE)
         assert (answer.status_code, answer.json()["delivery"]["status"]) == (201, "pending")
-    received = [until(lambda each=each: demo.messages(each), PATIENCE) for each in NUMBERS]
+    received = [until(lambda each=each: demo.messages(each)) for each in NUMBERS]
 
     assert [len(messages) for messages in received] == [1] * len(NUMBERS)
     assert all(map(alive, [*webs, *workers]))

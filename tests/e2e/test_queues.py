@@ -12,7 +12,9 @@ from django.db.models import F
 
 from django_kaleyra_otp import recovery
 from django_kaleyra_otp.models import SendLog
-from tests.e2e.queues import PATIENCE, Relay, address, running, wait_until_none_is
+from tests.e2e.conftest import ONE_PROCESS
+from tests.e2e.demo import PATIENCE
+from tests.e2e.queues import Relay, address, running, wait_until_none_is
 from tests.playing import number
 
 pytestmark = pytest.mark.heavy
@@ -91,10 +93,7 @@ def test_a_broker_that_goes_away_is_503_at_once_and_all_is_well_when_it_is_back(
 ):
     """R-056: a connection from before the outage costs nobody his SMS."""
     relay = Relay(address(queue.url))
-    scheme, _, rest = queue.url.partition("://")
-    user = f"{rest.rpartition('@')[0]}@" if "@" in rest else ""
-    broker = {"SERVER_BROKER": f"{scheme}://{user}127.0.0.1:{relay.port}"}
-    site = serve(**{**queue.environment, **broker})
+    site = serve(**queue.through(relay))
     try:
         assert {answer.status_code for answer in at_once(16, lambda each: site.start(number(each)))} == {201}
         relay.cut()
@@ -116,3 +115,26 @@ def test_a_broker_that_goes_away_is_503_at_once_and_all_is_well_when_it_is_back(
     reached = {number(each) for each in [*range(16), *range(200, 216)]}
     assert Counter(message.number for message in kaleyra.messages) == Counter(reached)
     assert SendLog.objects.filter(status="failed", error_code="dispatch").count() == 8
+
+
+@pytest.mark.parametrize("queue", ["rabbitmq"], indirect=True)
+def test_a_broker_that_does_not_confirm_a_task_is_503_in_seconds(queue, serve, kaleyra):
+    """R-056: what was written into a connection that leads nowhere is not taken for queued."""
+    relay = Relay(address(queue.url))
+    site = serve(*ONE_PROCESS, **queue.through(relay))
+    try:
+        assert site.start(number(1)).status_code == 201
+        relay.carries.clear()
+        began = time.monotonic()
+        answer = site.start(number(2))
+        took = time.monotonic() - began
+        relay.carries.set()
+        assert site.start(number(3)).status_code == 201
+    finally:
+        relay.cut()
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "delivery_unavailable")
+    assert took < 30
+    queue.work()
+    wait_until_none_is("queued", "sending")
+    assert {message.number for message in kaleyra.messages} == {number(1), number(3)}
