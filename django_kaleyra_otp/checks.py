@@ -16,11 +16,11 @@ from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004
-from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, router
 from django.utils.module_loading import import_string
 
-from django_kaleyra_otp import messages, queues, routing
+from django_kaleyra_otp import lookup, messages, queues, routing
 from django_kaleyra_otp.conf import conf, given, known
 from django_kaleyra_otp.models import database
 from django_kaleyra_otp.shapes import PODS, Message, RouteEntry, is_loopback, load
@@ -52,7 +52,7 @@ CHECKS = {
     "kaleyra_otp.W004": "A DLT text has more than two variables.",
     "kaleyra_otp.W005": "The sender for Indian numbers is not six letters.",
     "kaleyra_otp.W006": "Every country is allowed, and a text for Indian numbers has no ``TEMPLATE_ID``.",
-    "kaleyra_otp.W007": "``USER_PHONE`` leads to no field of the user model, and users log in by number.",
+    "kaleyra_otp.W007": "``USER_PHONE`` leads to no field of the user model.",
     "kaleyra_otp.W008": "SQLite without ``transaction_mode`` IMMEDIATE.",
     "kaleyra_otp.W009": "A text is never sent: an earlier one fits whatever it fits.",
     "kaleyra_otp.W010": "The numbering data of phonenumbers is more than twelve months old.",
@@ -62,6 +62,7 @@ CHECKS = {
     "kaleyra_otp.W014": "Deployment: users log in by number, and the SMS leaves in the request.",
     "kaleyra_otp.W015": "Deployment: the queue that ``DISPATCH`` names by a word is none.",
     "kaleyra_otp.W016": "``USE_TZ`` is off, and the clocks of ``TIME_ZONE`` are changed twice a year.",
+    "kaleyra_otp.W017": "The tables are routed to another database than the users.",
 }
 
 #: Different characters of a secret, at least: 32 random ones of any alphabet in use have more.
@@ -134,6 +135,8 @@ def _shapes() -> Iterator[CheckMessage]:
             hint = f"Did you mean {near[0]!r}?" if near else f"The keys are: {', '.join(known())}."
             yield _found("E002", f"KALEYRA_OTP has a key that nobody reads: {key!r}.", hint)
         elif wrong := setting.complaint(value):
+            if value is None:
+                wrong = f"is None, as is an environment variable that is not set; it {wrong}"
             yield _found("E003", setting.sentence(wrong), setting.doc)
 
 
@@ -316,24 +319,17 @@ def _reach() -> Iterator[CheckMessage]:
 
 def _user_phone() -> Iterator[CheckMessage]:
     """W007."""
-    if _logs_in_by_number() and not _leads_to_a_field(get_user_model(), conf.USER_PHONE):
-        what = "KALEYRA_OTP['USER_PHONE'] leads to no field of the user model: nobody can log in by number."
+    if ("USER_PHONE" in given() or _logs_in_by_number()) and not lookup.has_user_phone():
+        what = "KALEYRA_OTP['USER_PHONE'] leads to no field of the user model: nobody has a number."
         yield _found("W007", what, known()["USER_PHONE"].doc)
 
 
-def _leads_to_a_field(model: Any, path: str) -> bool:
-    for name in path.split("__"):
-        try:
-            field = model._meta.get_field(name)
-        except (AttributeError, FieldDoesNotExist):
-            return False
-        model = field.related_model
-    return not field.is_relation
-
-
 def _databases() -> Iterator[CheckMessage]:
-    """E013, W008, W016."""
+    """E013, W008, W016, W017."""
     aliases = {router.db_for_write(model) for model in apps.get_app_config("kaleyra_otp").get_models()}
+    if router.db_for_write(get_user_model()) not in aliases:
+        what = "The tables of kaleyra_otp are routed to another database than the users, whom they refer to."
+        yield _found("W017", what, "Have your database routers answer the same for both.")
     if len(aliases) > 1:
         what = "The tables of kaleyra_otp are routed to more than one database."
         yield _found("E013", what, "Have your database routers answer the same for all of them.")
@@ -359,7 +355,7 @@ def _numbering() -> Iterator[CheckMessage]:
 
 
 def _deployment() -> Iterator[CheckMessage]:
-    """E014 to E017, W011 to W014."""
+    """E014 to E017, W011 to W015."""
     if _is(conf.BACKEND, *SILENT):
         what = "KALEYRA_OTP['BACKEND'] sends nothing, and may show codes to whoever reads its output."
         yield _found("E014", what, f"Use {KALEYRA}.")

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.core.exceptions import FieldDoesNotExist
 from django.db import router
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils.crypto import salted_hmac
@@ -93,6 +94,18 @@ def users_with(phone_number: str) -> QuerySet[Any]:
     model = get_user_model()
     users = model._default_manager.using(router.db_for_write(model))
     return users.filter(**{conf.USER_PHONE: phone_number}).distinct()
+
+
+def has_user_phone() -> bool:
+    """Return whether ``USER_PHONE`` leads to a field of the user model, or of one that it refers to."""
+    model: Any = get_user_model()
+    for name in conf.USER_PHONE.split("__"):
+        try:
+            field = model._meta.get_field(name)
+        except (AttributeError, FieldDoesNotExist):
+            return False
+        model = field.related_model
+    return not field.is_relation
 
 
 def idempotency_digest(key: str | None, user_id: Any, ip: str | None) -> str | None:

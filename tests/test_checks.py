@@ -161,7 +161,7 @@ def test_what_must_not_be_deployed_gives_its_id_under_deploy_alone(number, chang
 def test_every_id_is_documented_and_has_a_test():
     """R-137."""
     tried = {number for number, _ in [*BAD, *BAD_IN_DEPLOYMENT]}
-    apart = {"E001", "E013", "E019", "W007", "W008", "W010", "W014", "W015", "W016"}
+    apart = {"E001", "E013", "E019", "W007", "W008", "W010", "W014", "W015", "W016", "W017"}
 
     assert {f"kaleyra_otp.{number}" for number in tried | apart} == set(checks.CHECKS)
     assert not tried & apart
@@ -325,8 +325,20 @@ def test_djangos_own_keys_are_for_nothing_else(secret):
 def test_the_path_to_a_users_number_must_lead_to_a_field(path, fine):
     shown = ids(auth=[PHONE_BACKEND], USER_PHONE=path)
 
-    assert shown == ([] if fine else ["W007"])
-    assert ids(USER_PHONE=path) == []
+    assert shown == ids(USER_PHONE=path) == ([] if fine else ["W007"])
+
+
+def test_the_default_path_is_no_complaint_where_nobody_logs_in_by_number():
+    with override_settings(AUTH_USER_MODEL="auth.User"):
+        assert ids() == []
+        assert ids(auth=[PHONE_BACKEND]) == ["W007"]
+
+
+def test_a_secret_that_the_environment_lacks_is_called_none():
+    with override_settings(KALEYRA_OTP={**GOOD, "API_KEY": None}):
+        (message,) = django_checks.run_checks(tags=["kaleyra_otp"])
+
+    assert message.msg.startswith("KALEYRA_OTP['API_KEY'] is None, as is an environment variable")
 
 
 def test_logging_in_by_number_wants_a_queue_under_deploy():
@@ -386,3 +398,15 @@ def test_numbering_data_that_is_surely_old_is_told(monkeypatch, version, expecte
     monkeypatch.setattr("phonenumbers.__version__", version)
 
     assert ids() == expected
+
+
+class Apart:
+    """Routes the users away from our tables."""
+
+    def db_for_write(self, model, **hints):
+        return None if model._meta.app_label == "kaleyra_otp" else "other"
+
+
+def test_our_tables_and_the_users_in_two_databases_are_told():
+    with override_settings(DATABASE_ROUTERS=["tests.test_checks.Apart"]):
+        assert ids() == ["W017"]

@@ -372,6 +372,11 @@ def test_the_decorator_keeps_name_and_docstring():
     assert (page.__name__, page.__doc__) == ("page", "What it is.")
 
 
+def test_the_decorator_without_its_parentheses_says_so():
+    with pytest.raises(TypeError, match="parentheses"):
+        code_required(lambda request: HttpResponse())
+
+
 def test_the_pages_are_kept_by_no_cache(customer):
     """R-037."""
     customer.look(SETTINGS_URL).follow()

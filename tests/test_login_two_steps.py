@@ -398,3 +398,10 @@ def test_signed_cookie_sessions_will_do(person, outbox, settings):
     person.give_password().follow()
 
     assert person.give_code(code_in(outbox[0])).follow().answer.content == b"asha"
+
+
+def test_a_setting_that_leads_nowhere_is_not_the_users_fault(person, configure):
+    configure(USER_PHONE="phone_nummber")
+
+    with pytest.raises(ImproperlyConfigured, match="USER_PHONE"):
+        person.give_password()

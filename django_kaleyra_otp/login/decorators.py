@@ -38,6 +38,8 @@ def code_required(
 
     A call raises ImproperlyConfigured where there is no such purpose, or HTTP clients may ask for its codes.
     """
+    if callable(purpose):
+        raise TypeError("Write @code_required(), with parentheses.")
     if bind is not None and max_age is None:
         raise ValueError("A code that is bound needs a max_age.")
     values = async_to_sync(bind) if iscoroutinefunction(bind) else bind

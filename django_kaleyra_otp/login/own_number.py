@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpResponse
 
+from django_kaleyra_otp import lookup
+from django_kaleyra_otp.conf import conf
 from django_kaleyra_otp.exceptions import Cooldown
 from django_kaleyra_otp.login import users
 from django_kaleyra_otp.login.code_step import CodeStepView
@@ -61,7 +65,14 @@ class OwnNumberView(CodeStepView):
         return self.pending_class.of(started, tie, pending.next, **pending.own())
 
     def refuse_without_number(self, first_url: str = "") -> HttpResponse:
-        """Say that a code can be sent nowhere, and that nobody passes without one."""
+        """Say that a code can be sent nowhere, and that nobody passes without one.
+
+        Raises ImproperlyConfigured where ``USER_PHONE`` leads nowhere, for then it is not the user's to mend.
+        """
+        if not lookup.has_user_phone() and not hasattr(get_user_model(), conf.USER_PHONE):
+            raise ImproperlyConfigured(
+                "KALEYRA_OTP['USER_PHONE'] leads to no field of the user model: nobody has a number."
+            )
         answer = self.render(self.no_number_template_name, {"first_url": first_url})
         answer.status_code = 403
         return answer

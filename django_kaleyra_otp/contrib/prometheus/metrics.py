@@ -5,15 +5,15 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, InterfaceError, close_old_connections
-from django.db.models import Count, Min
+from django.db.models import Count, Min, Q
 from django.utils import timezone
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from django_kaleyra_otp import events, signals
@@ -106,18 +106,20 @@ class Standing(Collector):
             close_old_connections()
         now = timezone.now()
         for kind in AlarmKind.values:
-            stand, ever = kinds.get(kind, (0, 0))
+            stand, lately = kinds.get(kind, (0, 0))
             standing.add_metric([kind], stand)
-            raised.add_metric([kind], ever)
+            raised.add_metric([kind], lately)
         for status in (DeliveryStatus.QUEUED, DeliveryStatus.SENDING):
             since = oldest.get(status.value)
             waiting.add_metric([status.value], max((now - since).total_seconds(), 0) if since else 0)
         yield from (standing, raised, waiting)
 
-    def _families(self) -> tuple[Metric, Metric, Metric]:
+    def _families(self) -> tuple[GaugeMetricFamily, GaugeMetricFamily, GaugeMetricFamily]:
         return (
             GaugeMetricFamily("kaleyra_otp_alarms_standing", "Alarms that stand", labels=["kind"]),
-            CounterMetricFamily("kaleyra_otp_alarms_raised", "Alarms ever raised", labels=["kind"]),
+            GaugeMetricFamily(
+                "kaleyra_otp_alarms_last_day", "Alarms raised in the last 24 hours", labels=["kind"]
+            ),
             GaugeMetricFamily(
                 "kaleyra_otp_oldest_unsent_seconds", "Age of the oldest SMS in a status", labels=["status"]
             ),
@@ -125,7 +127,8 @@ class Standing(Collector):
 
     def _alarms(self) -> Mapping[str, tuple[int, int]]:
         rows = Alarm.objects.using(database.alias()).order_by().values_list("kind")
-        counted = rows.annotate(standing=Count("open_key"), raised=Count("pk"))
+        lately = Q(raised_at__gt=timezone.now() - timedelta(days=1))  # all ever: the purge would lower it
+        counted = rows.annotate(standing=Count("open_key"), raised=Count("pk", filter=lately))
         return {kind: (standing, raised) for kind, standing, raised in counted}
 
     def _oldest(self) -> Mapping[str, datetime]:

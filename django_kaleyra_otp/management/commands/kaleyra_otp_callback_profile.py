@@ -14,7 +14,7 @@ from django_kaleyra_otp import routing
 from django_kaleyra_otp.conf import conf
 from django_kaleyra_otp.kaleyra.callbacks import profile_template
 from django_kaleyra_otp.kaleyra.client import AnswerLost, KaleyraClient, KaleyraError
-from django_kaleyra_otp.shapes.accounts import DEFAULT_ROUTE, RouteEntry
+from django_kaleyra_otp.shapes.accounts import DEFAULT_ROUTE, RouteEntry, is_loopback
 
 HEADER = "X-Kaleyra-Otp-Secret"
 
@@ -77,12 +77,16 @@ class Command(BaseCommand):
         parts = urlsplit(site)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
             raise CommandError("Give the site's address, such as https://shop.example.")
+        if parts.scheme == "http" and not is_loopback(parts.hostname):
+            self.stderr.write("By http:// the secret of each callback can be read on its way: use https://.")
         for name in ("kaleyra_otp:webhook", "kaleyra_otp_webhook:webhook"):
             try:
                 return f"{parts.scheme}://{parts.netloc}{reverse(name)}"
             except NoReverseMatch:
                 continue
-        raise CommandError("The webhook is in no URLconf: include django_kaleyra_otp.urls.")
+        raise CommandError(
+            "The webhook is in no URLconf, or in a namespace: include django_kaleyra_otp.urls."
+        )
 
     def _entry(self, name: str) -> RouteEntry:
         entries = {entry.name: entry for entry in (routing.DEFAULT, *conf.ROUTES)}

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from prometheus_client import REGISTRY, generate_latest
 
-from django_kaleyra_otp import breaker, challenges, delivery, recovery, routing
+from django_kaleyra_otp import breaker, challenges, delivery, recovery, retention, routing
 from django_kaleyra_otp.conf import conf
 from django_kaleyra_otp.contrib.prometheus import metrics
 from django_kaleyra_otp.events import EVENTS
@@ -28,17 +28,19 @@ pytestmark = pytest.mark.django_db(transaction=True)
 ROUTE = {"route": "default", "country": "IN"}
 
 
+def samples(*types):
+    """Return every sample of our metrics, or of those of these types."""
+    return {
+        (sample.name, *sorted(sample.labels.items())): sample.value
+        for metric in REGISTRY.collect()
+        for sample in metric.samples
+        if metric.name.startswith("kaleyra_otp_") and (not types or metric.type in types)
+    }
+
+
 @pytest.fixture
 def counted():
     """``counted(name, **labels)``: by how much a metric grew since the test began."""
-
-    def samples():
-        return {
-            (sample.name, *sorted(sample.labels.items())): sample.value
-            for metric in REGISTRY.collect()
-            for sample in metric.samples
-        }
-
     before = samples()
 
     def grown(name, **labels):
@@ -259,13 +261,29 @@ def test_alarms_are_read_where_they_are_scraped_and_not_where_they_are_raised(co
     challenges.start(NUMBER)
     recovery.reconcile(pull=False)
     assert counted("alarms_standing", kind="spending") == 1
-    assert counted("alarms_raised_total", kind="spending") == 1
+    assert counted("alarms_last_day", kind="spending") == 1
 
     configure(LIMITS=[])
     Alarm.objects.update(seen_at=timezone.now() - timedelta(hours=1))
     recovery.reconcile(pull=False)
     assert counted("alarms_standing", kind="spending") == 0
-    assert counted("alarms_raised_total", kind="spending") == 1
+    assert counted("alarms_last_day", kind="spending") == 1
+
+    Alarm.objects.update(raised_at=timezone.now() - timedelta(days=2))
+    assert counted("alarms_last_day", kind="spending") == 0
+
+
+def test_no_counter_falls_when_old_rows_are_deleted(configure):
+    """A counter that falls is taken for one that began anew."""
+    configure(**playing.only("global", "2/d"))
+    challenges.start(NUMBER)
+    recovery.reconcile(pull=False)
+    long_ago = timezone.now() - timedelta(days=200)
+    Alarm.objects.update(raised_at=long_ago, cleared_at=long_ago, open_key=None)
+    before = samples("counter")
+
+    assert retention.purge(rest=0).alarms == 1
+    assert samples("counter") == before
 
 
 def test_how_long_the_oldest_sms_waits_is_a_gauge(configure, counted):

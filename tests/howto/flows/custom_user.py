@@ -46,6 +46,12 @@ def test_the_pages_sign_in_a_user_of_this_model(client, db):
     assert client.session["_auth_user_id"] == str(user.pk)
 
 
+def test_who_prints_a_user_gets_text(db):
+    user = User.objects.create_user(NUMBER)
+
+    assert (str(User.objects.get(pk=user.pk)), user.get_username()) == (NUMBER, NUMBER)
+
+
 def test_the_staff_have_a_password(db):
     boss = User.objects.create_superuser(NUMBER, "a password")
 
