@@ -319,7 +319,7 @@ def _reach() -> Iterator[CheckMessage]:
 
 def _user_phone() -> Iterator[CheckMessage]:
     """W007."""
-    if ("USER_PHONE" in given() or _logs_in_by_number()) and not lookup.has_user_phone():
+    if ("USER_PHONE" in given() or _logs_in_by_number()) and not lookup.user_phone_fields():
         what = "KALEYRA_OTP['USER_PHONE'] leads to no field of the user model: nobody has a number."
         yield _found("W007", what, known()["USER_PHONE"].doc)
 

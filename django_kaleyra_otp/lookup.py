@@ -12,6 +12,7 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import FieldDoesNotExist
 from django.db import router
 from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models.lookups import IsNull
 from django.utils.crypto import salted_hmac
 
 from django_kaleyra_otp.conf import conf
@@ -60,7 +61,9 @@ def shown(which: Q, *, beaten: bool = False) -> OTPChallenge | None:
     """
     sends, rows = SendLog.objects.using(database.alias()), OTPChallenge.objects.using(database.alias())
     counted_together = Q(known=OuterRef("challenge__known")) & (
-        Q(known=False) | Q(user=OuterRef("challenge__user"))
+        Q(known=False)
+        | Q(user=OuterRef("challenge__user"))
+        | Q(IsNull(OuterRef("challenge__user"), True), user=None)  # known without a user, or he is deleted
     )
     # by the challenges and not by their sends: a decoy has none, and must look like any other
     last = rows.filter(counted_together, phone_number=OuterRef("phone_number")).order_by("-last_sent_at")
@@ -96,16 +99,17 @@ def users_with(phone_number: str) -> QuerySet[Any]:
     return users.filter(**{conf.USER_PHONE: phone_number}).distinct()
 
 
-def has_user_phone() -> bool:
-    """Return whether ``USER_PHONE`` leads to a field of the user model, or of one that it refers to."""
+def user_phone_fields() -> list[Any]:
+    """Return the fields that ``USER_PHONE`` leads through, the number's own last; none where it is wrong."""
     model: Any = get_user_model()
+    fields = []
     for name in conf.USER_PHONE.split("__"):
         try:
-            field = model._meta.get_field(name)
+            fields.append(model._meta.get_field(name))
         except (AttributeError, FieldDoesNotExist):
-            return False
-        model = field.related_model
-    return not field.is_relation
+            return []
+        model = fields[-1].related_model
+    return [] if fields[-1].is_relation else fields
 
 
 def idempotency_digest(key: str | None, user_id: Any, ip: str | None) -> str | None:

@@ -128,6 +128,12 @@ def a_number_that_gets_no_sms(stage):
 
 
 @scene("challenge_refused")
+def no_number_given_by_a_user_who_has_one(stage):
+    stage.api.client.force_login(stage.users.objects.create_user("asha", phone_number=NUMBER))
+    assert stage.api.start("123").json()["code"] == "invalid_phone_number"
+
+
+@scene("challenge_refused")
 def a_rule_of_the_project_s_that_says_no(stage):
     stage.configure(RISK="builtins.dict")
     stage.refused()

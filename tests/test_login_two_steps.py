@@ -1,9 +1,12 @@
 """Signing in in two steps: the password, then the code."""
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth import SESSION_KEY, get_user_model
 from django.contrib.auth.signals import user_logged_in
 from django.core.exceptions import ImproperlyConfigured
+from django.utils import timezone
 
 from django_kaleyra_otp import challenges
 from django_kaleyra_otp.login.pending import SecondStep
@@ -110,7 +113,8 @@ def test_who_has_no_number_is_refused_and_never_waved_through(phone_number, pers
 
 
 def test_a_test_number_is_no_second_factor_of_the_staff(person, user, configure):
-    configure(TEST_NUMBERS={NUMBER: {"code": "123456", "until": "2027-01-01"}})
+    until = (timezone.now() + timedelta(days=10)).date().isoformat()
+    configure(TEST_NUMBERS={NUMBER: {"code": "123456", "until": until}})
     get_user_model().objects.update(is_staff=True)
 
     assert person.give_password().answer.status_code == 403

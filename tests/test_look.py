@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from django_kaleyra_otp import challenges, delivery
+from django_kaleyra_otp.exceptions import Cooldown
 from django_kaleyra_otp.models import DeliveryStatus, SendLog
 from tests.conftest import NUMBER, code_in
 from tests.playing import NO_LIMITS, SECRET, later
@@ -78,6 +80,17 @@ def test_resend_at_of_a_known_caller_is_not_moved_by_strangers(db, user, configu
     challenges.start(NUMBER)
 
     assert challenges.look(mine.pk).resend_at < before
+
+
+def test_resend_at_of_a_known_caller_without_a_user_is_when_a_resend_would_do(db):
+    first = challenges.start(NUMBER, known=True)
+    later(31)
+    challenges.start(NUMBER, known=True)
+
+    with pytest.raises(Cooldown) as refusal:
+        challenges.resend(first.pk)
+    wait = (challenges.look(first.pk).resend_at - timezone.now()).total_seconds()
+    assert wait == pytest.approx(refusal.value.retry_after, abs=2)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import datetime as dt
 import re
 import uuid
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import transaction
@@ -378,6 +379,20 @@ def test_a_test_number_past_its_day_is_refused(db, configure, outbox):
         challenges.start(NUMBER)
     assert refusal.value.code == "refused"
     assert not outbox
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Etc/GMT+12"])
+def test_the_last_day_of_a_test_number_is_one_of_the_projects_time_zone(db, configure, settings, zone):
+    """R-117: at any time, it is another day there than UTC's in one of these two at least."""
+    settings.TIME_ZONE = zone
+    today = dt.datetime.now(ZoneInfo(zone)).date()
+
+    configure(TEST_NUMBERS={NUMBER: {"code": "123456", "until": today.isoformat()}})
+    challenges.start(NUMBER)
+
+    configure(TEST_NUMBERS={NUMBER: {"code": "123456", "until": (today - timedelta(days=1)).isoformat()}})
+    with pytest.raises(Refused):
+        challenges.start(NUMBER)
 
 
 def test_inside_a_transaction_a_refused_start_raises_at_once(db, challenge):

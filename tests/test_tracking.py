@@ -292,6 +292,18 @@ def test_of_two_reasons_for_one_status_the_same_one_stays_in_either_order(send):
     assert json.loads(ends.pop())["kaleyra_trace"] == "NET-ERR"
 
 
+def test_words_that_differ_in_case_alone_end_in_the_same_row_in_either_order(send):
+    """R-091: a callback and a pull do spell so, and MariaDB takes both for one word."""
+    ends = set()
+    for order in itertools.permutations(["DELIVERED", "Delivered", "delivered"]):
+        reset(send)
+        for word in order:
+            call(told(word, status_trace=word))
+        ends.add(json.dumps(outcome(send), default=str, sort_keys=True))
+
+    assert len(ends) == 1
+
+
 def test_callbacks_in_parallel_end_in_the_same_row(configure, together):
     """R-091, R-102: five SMS, every status three times over, from fifty threads."""
     configure(**NO_LIMITS)

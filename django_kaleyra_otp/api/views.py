@@ -95,7 +95,10 @@ class StartView(ChallengeView):
         Not for a number while he has another one: many accounts would be many times the limits.
         """
         own = phones.of_user(user)
-        return own is None or own == phones.parse(phone_number).e164
+        try:
+            return own is None or own == phones.parse(phone_number).e164
+        except Invalid:
+            return False  # start refuses it, and tells the log
 
     @describe("start")
     def post(self, request: Request) -> Response:

@@ -69,7 +69,7 @@ class OwnNumberView(CodeStepView):
 
         Raises ImproperlyConfigured where ``USER_PHONE`` leads nowhere, for then it is not the user's to mend.
         """
-        if not lookup.has_user_phone() and not hasattr(get_user_model(), conf.USER_PHONE):
+        if not lookup.user_phone_fields() and not hasattr(get_user_model(), conf.USER_PHONE):
             raise ImproperlyConfigured(
                 "KALEYRA_OTP['USER_PHONE'] leads to no field of the user model: nobody has a number."
             )

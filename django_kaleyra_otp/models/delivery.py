@@ -65,6 +65,16 @@ class Source(models.TextChoices):
     PULL = "pull", _("pull")
 
 
+class _Exact(models.Func):
+    """A text byte by byte; MariaDB and MySQL take words that differ in case alone for the same."""
+
+    template = "%(expressions)s"
+
+    def as_mysql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """Compare as bytes."""
+        return self.as_sql(compiler, connection, template="CAST(%(expressions)s AS BINARY)", **context)
+
+
 class SendLogQuerySet(models.QuerySet["SendLog"]):
     """The moves of a send, each one conditional UPDATE that says whether it happened."""
 
@@ -100,10 +110,9 @@ class SendLogQuerySet(models.QuerySet["SendLog"]):
 
     def reword(self, pk: int, update: StatusUpdate) -> None:
         """Of updates of one rank, keep the words that sort last, whichever came first."""
-        later = models.Q(kaleyra_trace__lt=update.trace) | models.Q(
-            kaleyra_trace=update.trace, kaleyra_status__lt=update.status
-        )
-        self.filter(later, pk=pk, status=update.delivery_status).update(
+        rows = self.alias(trace=_Exact("kaleyra_trace"), word=_Exact("kaleyra_status"))
+        later = models.Q(trace__lt=update.trace) | models.Q(trace=update.trace, word__lt=update.status)
+        rows.filter(later, pk=pk, status=update.delivery_status).update(
             kaleyra_status=update.status, kaleyra_trace=update.trace
         )
 

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from django_kaleyra_otp.contrib.django_otp.models import KaleyraDevice
+from django_kaleyra_otp.lookup import user_phone_fields
 
 if TYPE_CHECKING:
     _ModelAdmin = admin.ModelAdmin[Any]
@@ -23,7 +24,6 @@ class KaleyraDeviceAdmin(_ModelAdmin):
 
     list_display = ["user", "name", "shown_number", "confirmed", "created_at", "last_used_at"]
     list_filter = ["confirmed"]
-    list_select_related = ["user"]
     raw_id_fields = ["user"]
     # no number: what is searched stands in the URL
     search_fields = [f"user__{get_user_model().USERNAME_FIELD}"]
@@ -38,6 +38,15 @@ class KaleyraDeviceAdmin(_ModelAdmin):
             "shown_number" if masked and name == "phone_number" else name
             for name in super().get_fields(request, obj)
         ]
+
+    def get_list_select_related(self, request: HttpRequest) -> list[str]:
+        """Return what the number of a device without one of its own is read through."""
+        path = "user"
+        for field in user_phone_fields()[:-1]:
+            if not (field.many_to_one or field.one_to_one):
+                break
+            path += f"__{field.name}"
+        return [path]
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """Allow the filters and nothing else: a look-up by number would find it digit by digit."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.contrib.admin import site
 from django.contrib.auth.models import Permission
-from django.test import Client
+from django.test import Client, RequestFactory
 from django_otp.forms import OTPAuthenticationForm
+from rest_framework.authtoken.models import Token
 
 from django_kaleyra_otp.contrib.django_otp.models import KaleyraDevice
 from django_kaleyra_otp.models import OTPChallenge, SendLog
@@ -188,6 +190,22 @@ def test_the_admin_masks_the_number_of_a_device(inside, device):
     )
     device.refresh_from_db()
     assert (device.name, device.phone_number) == ("mine", NUMBER)
+
+
+def test_the_admin_reads_the_numbers_that_stand_beside_the_users_with_the_devices(
+    staff, device, configure, django_user_model, django_assert_num_queries
+):
+    configure(USER_PHONE="auth_token__key")  # a text of one row for each user
+    for n, name in enumerate(("ben", "cleo", "dev")):
+        user = django_user_model.objects.create_user(name)
+        Token.objects.create(user=user, key=f"{NUMBER[:-1]}{n}")
+        KaleyraDevice.objects.create(user=user, name="theirs")
+    request = RequestFactory().get("/")
+    request.user = staff
+    listed = list(site.get_model_admin(KaleyraDevice).get_changelist_instance(request).result_list)
+
+    with django_assert_num_queries(0):
+        assert len([each for each in listed if each.masked_number]) == 3
 
 
 def test_a_number_is_not_found_digit_by_digit(inside, device):
