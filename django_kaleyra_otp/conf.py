@@ -143,14 +143,16 @@ class Settings:
         "What ``{service}`` reads in a text: one line of at most 30 characters. Unset, it reads "
         "``verification``.",
     )
-    CODE_LENGTH = Setting[int](6, values.whole(6, 10), "Digits of a code: a whole number, 6 to 10.")
-    CODE_TTL = Setting[int](300, values.whole(1, 600), "Seconds a code stays good: a whole number, 1 to 600.")
+    CODE_LENGTH = Setting[int](6, rules.OWN["CODE_LENGTH"], "Digits of a code: a whole number, 6 to 10.")
+    CODE_TTL = Setting[int](
+        300, rules.OWN["CODE_TTL"], "Seconds a code stays good: a whole number, 1 to 600."
+    )
     MAX_ATTEMPTS = Setting[int](
-        5, values.whole(3, 10), "Guesses that one challenge allows: a whole number, 3 to 10."
+        5, rules.OWN["MAX_ATTEMPTS"], "Guesses that one challenge allows: a whole number, 3 to 10."
     )
     MAX_FAILURES = Setting[int | None](
         100,
-        values.whole_or_none(1, 100),
+        rules.OWN["MAX_FAILURES"],
         "Wrong guesses since the last success that close a number for a purpose: 1 to 100, or None for "
         "never.",
     )

@@ -151,8 +151,7 @@ def _trips(since: datetime) -> list[tuple[str, datetime]]:
 @database.retried
 def _closed(now: datetime) -> Iterable[str]:
     """Return the prefixes that the guard has closed for now."""
-    holds = Q(until=None) | Q(until__gt=now)  # without an end: somebody keeps it closed
-    blocks = BlockedPrefix.objects.using(database.alias()).filter(holds, automatic=True)
+    blocks = BlockedPrefix.objects.using(database.alias()).standing(now).filter(automatic=True)
     return list(blocks.values_list("prefix", flat=True))
 
 

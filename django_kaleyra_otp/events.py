@@ -18,7 +18,7 @@ from typing import Any
 from django.utils.crypto import salted_hmac
 
 from django_kaleyra_otp import phones, signals
-from django_kaleyra_otp.exceptions import DatabaseBusy, DeliveryFailed, KaleyraOTPError, RateLimited
+from django_kaleyra_otp.exceptions import DatabaseBusy, KaleyraOTPError
 from django_kaleyra_otp.kaleyra import text
 from django_kaleyra_otp.phones import Number
 
@@ -346,12 +346,11 @@ def refusals(asked: Asked) -> Iterator[Asked]:
     except DatabaseBusy:
         raise  # told where it happened
     except KaleyraOTPError as refusal:
-        reason = (refusal.error_code if isinstance(refusal, DeliveryFailed) else "") or refusal.code
-        _BY_REASON.get(reason, CHALLENGE_REFUSED).log(
+        _BY_REASON.get(refusal.reason, CHALLENGE_REFUSED).log(
             call=asked.call,
             purpose=asked.purpose,
-            reason=reason,
-            scope=refusal.scope if isinstance(refusal, RateLimited) else "",
+            reason=refusal.reason,
+            scope=refusal.scope,
             retry_after=refusal.retry_after,
             challenge=asked.challenge,
             number=asked.number.e164 if asked.number else "",

@@ -42,12 +42,18 @@ class KaleyraOTPError(Exception):
     """
 
     code: str = "refused"
+    scope: str = ""
     default_detail: str | Promise = _("This is not possible.")
 
     def __init__(self, detail: str | Promise | None = None, *, retry_after: int | None = None) -> None:
         self.detail = detail or self.default_detail
         self.retry_after = retry_after
         super().__init__(self.detail)
+
+    @property
+    def reason(self) -> str:
+        """The word of the log, which may say more than a caller is told."""
+        return self.code
 
 
 class Invalid(KaleyraOTPError):
@@ -134,7 +140,6 @@ class RateLimited(KaleyraOTPError):
     """A bucket of ``LIMITS`` is full; ``scope`` says of what, for the log: no caller is told."""
 
     code = "rate_limited"
-    scope: str = ""
     default_detail = _("Too many codes were asked for. Please try again later.")
 
 
@@ -173,6 +178,23 @@ class InvalidToken(KaleyraOTPError):
     default_detail = _("This proof is not valid, or was used already.")
 
 
+#: What stands as ``error_code`` where the reason is ours and no provider's.
+OWN_ERROR_CODES = frozenset(
+    (
+        "backend",
+        "breaker",
+        "closed",
+        "dispatch",
+        "key",
+        "late",
+        "lost",
+        "prefix_blocked",
+        "sending_off",
+        "time_out",
+    )
+)
+
+
 class DeliveryFailed(KaleyraOTPError):
     """The SMS surely was not accepted.
 
@@ -200,6 +222,11 @@ class DeliveryFailed(KaleyraOTPError):
         self.error_message = error_message
         self.error_class = error_class
         self.http_status = http_status
+
+    @property
+    def reason(self) -> str:
+        """Why it was not accepted, where that is known."""
+        return self.error_code or self.code
 
 
 class DeliveryUnavailable(DeliveryFailed):

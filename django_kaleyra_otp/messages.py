@@ -116,7 +116,7 @@ def compose(message: Message, *, code_length: int, ttl: int, bind: Any = None) -
         if name == "code":
             return PLACEHOLDER
         if name == "minutes":
-            return str(max(ttl // 60, 1))  # rounded down: a text never promises more than holds
+            return str(max(ttl // 60, 1))  # rounded down: of a minute or more, no text promises too much
         if name == "service":
             return conf.SERVICE_NAME or "verification"
         return _bound(name, bind)

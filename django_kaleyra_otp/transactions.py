@@ -9,17 +9,23 @@ from django.conf import settings
 from django.db import transaction
 from django.http.response import HttpResponseBase
 
+View = Callable[..., HttpResponseBase]
+
+
+def outside(view: View) -> View:
+    """Exempt a view from the transactions of every alias of ``DATABASES``, and return it."""
+    for alias in settings.DATABASES:
+        view = transaction.non_atomic_requests(using=alias)(view)
+    return view
+
 
 class OutsideTransactions:
     """For views whose writes must stand whatever the rest of the request does.
 
-    ``as_view()`` exempts every alias of ``DATABASES``, so that a subclass keeps it.
+    ``as_view()`` exempts them, so that a subclass keeps it.
     """
 
     @classmethod
-    def as_view(cls, **initkwargs: Any) -> Callable[..., HttpResponseBase]:
+    def as_view(cls, **initkwargs: Any) -> View:
         """Return the view, marked for each database."""
-        view: Callable[..., HttpResponseBase] = super().as_view(**initkwargs)  # type: ignore[misc]
-        for alias in settings.DATABASES:
-            view = transaction.non_atomic_requests(using=alias)(view)
-        return view
+        return outside(super().as_view(**initkwargs))  # type: ignore[misc]

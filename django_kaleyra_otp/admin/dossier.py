@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q, Sum
+from django.db.models import Exists, OuterRef, Sum
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -143,7 +143,7 @@ def _blocks(number: Number, past: Past, now: datetime) -> list[tuple[BlockedPref
     rows = BlockedPrefix.objects.using(database.alias()).filter(prefix__in=prefixes)
     return [
         (block, _stops(number, replace(past, closed=True, closed_by_hand=not block.automatic)))
-        for block in rows.filter(Q(until=None) | Q(until__gt=now)).order_by("-created_at")
+        for block in rows.standing(now).order_by("-created_at")
     ]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext
@@ -216,14 +216,14 @@ class ChallengeStatusFilter(ExactFilter):
         """Return the five states."""
         return list(ChallengeStatus.choices)
 
-    def having(self, value: str, rows: Rows) -> Rows:
+    def having(self, value: str, rows: Any) -> Rows:
         """Return the challenges that stand so."""
-        now = timezone.now()
+        found: Rows = super().having(value, rows)
         if value == ChallengeStatus.EXPIRED:
-            return rows.filter(status=ChallengeStatus.PENDING, expires_at__lte=now)
-        if value == ChallengeStatus.PENDING:
-            return rows.filter(status=ChallengeStatus.PENDING, expires_at__gt=now)
-        return super().having(value, rows)
+            found = rows.expired(timezone.now())
+        elif value == ChallengeStatus.PENDING:
+            found = rows.pending(timezone.now())
+        return found
 
 
 class AutomaticFilter(ExactFilter):
@@ -253,10 +253,11 @@ class BlockStateFilter(ExactFilter):
         """Return the two states."""
         return [("stands", _("stands")), ("over", _("over"))]
 
-    def having(self, value: str, rows: Rows) -> Rows:
+    def having(self, value: str, rows: Any) -> Rows:
         """Return the blocks that stand, or those that are over."""
-        over = Q(until__lte=timezone.now())
-        return rows.filter(over if value == "over" else ~over)
+        now = timezone.now()
+        found: Rows = rows.filter(until__lte=now) if value == "over" else rows.standing(now)
+        return found
 
 
 class AlarmStateFilter(ExactFilter):

@@ -10,10 +10,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -39,6 +37,7 @@ from django_kaleyra_otp.models import (
     database,
 )
 from django_kaleyra_otp.phones import Number
+from django_kaleyra_otp.transactions import outside
 
 #: What a row is called where a form names one.
 ROWS: dict[str, type[OTPChallenge] | type[SendLog] | type[BlockedPrefix]] = {
@@ -80,9 +79,7 @@ class NumberDesk:
 
     def urls(self) -> list[URLPattern]:
         """Return where the pages are; what an action writes stands outside ``ATOMIC_REQUESTS``."""
-        act = self.site.admin_view(self.act)
-        for alias in settings.DATABASES:
-            act = transaction.non_atomic_requests(using=alias)(act)
+        act = outside(self.site.admin_view(self.act))
         return [
             path("find/", self.site.admin_view(self.find), name="kaleyra_otp_find_number"),
             path("find/<slug:name>/", act, name="kaleyra_otp_act"),

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 from django.db import DatabaseError, InterfaceError, connections
-from django.db.models import Min, Q
+from django.db.models import Min
 from django.utils import timezone
 from django.utils.timesince import timesince
 
@@ -72,8 +72,7 @@ def _sending(now: datetime) -> Finding:
             told = "The callable at SENDING does not say True, or raises: no SMS leaves."
             mend = "Where the log has hook_failed, mend it; else it is what switches SENDING on again."
         return Finding("sending", Health.ERROR, told, mend)
-    blocks = BlockedPrefix.objects.using(database.alias()).filter(Q(until=None) | Q(until__gt=now))
-    if blocks.filter(prefix="+").exists():
+    if BlockedPrefix.objects.using(database.alias()).standing(now).filter(prefix="+").exists():
         mend = "Open it in the admin, under blocked prefixes."
         return Finding("sending", Health.ERROR, "The prefix + is closed: no SMS leaves.", mend)
     return Finding("sending", Health.OK, "SMS may leave.")

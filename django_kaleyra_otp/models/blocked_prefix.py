@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.core.validators import RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from django_kaleyra_otp.phones import LONGEST_SERIES
+
+
+class BlockedPrefixQuerySet(models.QuerySet["BlockedPrefix"]):
+    """Which blocks hold."""
+
+    def standing(self, now: datetime) -> BlockedPrefixQuerySet:
+        """Return the blocks that are not over."""
+        return self.filter(models.Q(until=None) | models.Q(until__gt=now))
 
 
 class BlockedPrefix(models.Model):
@@ -25,6 +35,8 @@ class BlockedPrefix(models.Model):
     until = models.DateTimeField(_("until"), null=True, blank=True, help_text=_("Empty: for ever."))
     automatic = models.BooleanField(_("automatic"), default=False, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    objects = BlockedPrefixQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("blocked prefix")

@@ -90,7 +90,8 @@ def parse_limits(value: Iterable[Mapping[str, Any]]) -> tuple[Limit, ...]:
     return tuple(parsed)
 
 
-_PURPOSE: dict[str, Complaint] = {
+#: What a purpose may have of its own.
+OWN: dict[str, Complaint] = {
     "API": boolean,
     "CODE_LENGTH": whole(6, 10),
     "CODE_TTL": whole(1, 600),
@@ -107,7 +108,7 @@ def purposes(value: Any) -> str:
     for name, rules in value.items():
         if not isinstance(name, str) or not re.fullmatch(r"[a-z][a-z0-9_]{0,31}", name):
             return "has a name that is not 1 to 32 small letters, digits and '_'."
-        if wrong := entry(rules, {}, _PURPOSE):
+        if wrong := entry(rules, {}, OWN):
             return f"[{name!r}]{'' if wrong.startswith('[') else ' '}{wrong}"
     return ""
 

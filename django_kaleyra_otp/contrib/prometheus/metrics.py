@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 
 from django_kaleyra_otp import events, signals
 from django_kaleyra_otp.conf import conf
+from django_kaleyra_otp.exceptions import OWN_ERROR_CODES
 from django_kaleyra_otp.kaleyra.errors import ErrorClass, explain
 from django_kaleyra_otp.models import (
     Alarm,
@@ -56,23 +57,6 @@ RESTING = Gauge(
     ["route"],
     multiprocess_mode="livesum",
 )
-
-#: What our own code calls the reason of a failure; a provider's is a label only where the catalogue has it.
-_OUR_ERRORS = frozenset(
-    (
-        "backend",
-        "breaker",
-        "closed",
-        "dispatch",
-        "key",
-        "late",
-        "lost",
-        "prefix_blocked",
-        "sending_off",
-        "time_out",
-    )
-)
-
 
 #: Reasons that alert rules look for. A counter that begins at its first event shows no increase by it.
 _REASONS = {
@@ -198,9 +182,9 @@ def _happened(event: str, outcome: str, fields: Mapping[str, Any], **kwargs: Any
 
 
 def _error(fields: Mapping[str, Any]) -> str:
-    """Return a word of a bounded list: the code where it is known, else whose fault it is."""
+    """Return a word of a bounded list: ours, the provider's where the catalogue has it, else whose fault."""
     code, fault = fields["error_code"], fields["error_class"]
-    if code in _OUR_ERRORS:
+    if code in OWN_ERROR_CODES:
         return str(code)
     if entry := explain(code):
         return entry.code

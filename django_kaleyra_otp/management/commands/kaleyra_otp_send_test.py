@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from django_kaleyra_otp import challenges, phones, signals
 from django_kaleyra_otp.conf import conf
-from django_kaleyra_otp.exceptions import DeliveryFailed, KaleyraOTPError, RateLimited
+from django_kaleyra_otp.exceptions import KaleyraOTPError
 from django_kaleyra_otp.kaleyra import errors, statuses
 from django_kaleyra_otp.management.options import whole
 from django_kaleyra_otp.models import DeliveryStatus, OTPChallenge, SendLog, Source, StatusUpdate, database
@@ -20,8 +20,7 @@ PAUSE = 0.2
 
 def _reason(refusal: KaleyraOTPError) -> str:
     """Return what refused, in the log's words, and the scope of a limit that is full."""
-    reason = (refusal.error_code if isinstance(refusal, DeliveryFailed) else "") or refusal.code
-    scope = refusal.scope if isinstance(refusal, RateLimited) else ""
+    reason, scope = refusal.reason, refusal.scope
     return f"{reason}, by {scope}" if scope and scope != reason else reason
 
 
