@@ -257,13 +257,13 @@ def _batches(rows: Rows, clock: str, size: int, rest: int = 0) -> Iterator[list[
     read outside the transaction that deletes them: on SQLite one that opens with a read cannot wait for
     its lock.
     """
-    page = rows.order_by(clock).values_list("pk", clock)
+    page = rows.order_by(clock).values_list(clock, "pk")
     while found := _read(page[:size]):
         began = time.monotonic()
-        yield [pk for pk, _at in found]
+        yield [row[-1] for row in found]  # where the clock is the pk, Django 5.2.0 has one column
         time.sleep(rest * (time.monotonic() - began))
         # where the last batch ended: what lies before is gone or stays, and is not walked again
-        page = rows.filter(**{f"{clock}__gte": found[-1][1]}).order_by(clock).values_list("pk", clock)
+        page = rows.filter(**{f"{clock}__gte": found[-1][0]}).order_by(clock).values_list(clock, "pk")
 
 
 @database.retried
