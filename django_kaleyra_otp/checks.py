@@ -102,7 +102,7 @@ RELEASES = (
 
 def _found(number: str, what: str, hint: str) -> CheckMessage:
     kind = Error if number.startswith("E") else Warning
-    return kind(what, hint=hint, id=f"kaleyra_otp.{number}")
+    return kind(what, hint=hint.replace("``", "'"), id=f"kaleyra_otp.{number}")  # a terminal is no page
 
 
 @register("kaleyra_otp")

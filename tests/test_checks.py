@@ -171,6 +171,7 @@ def test_every_id_is_documented_and_has_a_test():
 def test_a_message_has_a_hint_and_is_as_grave_as_its_id_says(changes):
     for message in found(deploy=True, **changes):
         assert message.hint
+        assert "``" not in f"{message.msg}{message.hint}"
         assert message.id in checks.CHECKS
         assert message.level == (30 if ".W" in message.id else 40)
 
