@@ -261,13 +261,15 @@ def _operator() -> Subquery:
 
 
 def _error() -> Case:
-    """Return why a send did not arrive: the error code, else what its status came with; "" for no reason."""
+    """Return why a send did not arrive: by code, trace or class; "" for no reason."""
     return Case(
         When(status=DeliveryStatus.DELIVERED, then=Value("")),
         When(~Q(error_code=""), then=F("error_code")),
-        When(rank__lt=DeliveryStatus.FAILED.rank, then=Value("")),
+        When(Q(rank__lt=DeliveryStatus.FAILED.rank) & ~Q(status=DeliveryStatus.UNKNOWN), then=Value("")),
         When(~Q(kaleyra_trace=""), then=F("kaleyra_trace")),
         When(~Q(kaleyra_status=""), then=F("kaleyra_status")),
+        # no answer, or one without a code: whose fault it is, and no word that Kaleyra has for something else
+        When(~Q(error_class=""), then=F("error_class")),
         default=F("status"),
         output_field=CharField(),
     )

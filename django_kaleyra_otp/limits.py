@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import F
+from django.db.models import BigIntegerField, F, Value
 from django.utils.crypto import salted_hmac
 
 from django_kaleyra_otp import client_ip
@@ -214,4 +214,5 @@ def give_back(buckets: Iterable[Bucket]) -> None:
 @database.retried
 def _give_back(bucket: Bucket) -> None:
     rows = RateLimit.objects.using(database.alias()).filter(key=bucket.key)
-    rows.update(tat=F("tat") - bucket.cost)
+    # typed: with server_side_binding, Django has PostgreSQL take a bare int for 32 bits, cut off
+    rows.update(tat=F("tat") - Value(bucket.cost, output_field=BigIntegerField()))

@@ -6,7 +6,7 @@ import uuid
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import DateTimeField, F
+from django.db.models import BigIntegerField, DateTimeField, F, Value
 
 from django_kaleyra_otp import challenges
 from django_kaleyra_otp.backends.base import BaseBackend
@@ -21,7 +21,7 @@ SECRET = {"X-Kaleyra-Otp-Secret": "canary-webhook-secret-canary-webhook-secret"}
 
 def later(seconds: float) -> None:
     """Let time pass: move every stored instant back."""
-    RateLimit.objects.update(tat=F("tat") - int(seconds * 1_000_000))
+    RateLimit.objects.update(tat=F("tat") - Value(int(seconds * 1_000_000), output_field=BigIntegerField()))
     for model in (OTPChallenge, SendLog, StatusUpdate, BlockedPrefix):
         instants = [field.name for field in model._meta.fields if isinstance(field, DateTimeField)]
         model.objects.update(**{name: F(name) - timedelta(seconds=seconds) for name in instants})

@@ -143,6 +143,25 @@ def test_a_queue_is_told_by_its_oldest_sms(configure, seconds, health):
     assert seconds <= finding["figures"]["age"] < seconds + 10
 
 
+def test_a_queue_that_takes_nothing_is_an_error_though_nothing_waits_in_it(configure):
+    challenges.start(number(1))
+    SendLog.objects.update(status="failed", error_code="dispatch")
+
+    finding = found("queue", configure, DISPATCH="tests.test_recovery.put_aside_only")
+
+    assert (finding["health"], finding["figures"]) == ("error", {"queued": 0, "age": 0, "refused": 1})
+
+
+def test_callbacks_that_name_no_sms_of_ours_are_not_told_as_ones_that_come(configure):
+    sent(4)
+    tracking.record_status(Callback(message_id="somebody-else-s", status="DELIVRD", number=""))
+
+    finding = found("callbacks", configure)
+
+    assert finding["health"] == "error"
+    assert "Of the last 4 SMS, none has had a callback, though the last one came" in finding["detail"]
+
+
 def test_where_sms_leave_in_the_request_there_is_no_queue(configure):
     assert found("queue", configure) is None
 

@@ -105,6 +105,22 @@ def test_an_error_is_told_with_its_meaning_and_whose_fault_it_is():
     assert rows["E110"]["percent"] == "6.2"
 
 
+def test_an_sms_that_kaleyra_never_answered_is_not_laid_at_the_phone_s_door():
+    sent(DeliveryStatus.FAILED, at=noon(3), error_class="network", error_message="No connection was made.")
+    sent(DeliveryStatus.UNKNOWN, at=noon(3), error_class="network", error_message="No answer came.")
+    sent(DeliveryStatus.FAILED, at=noon(3), error_class="configuration", http_status=307)
+    sent(DeliveryStatus.FAILED, at=noon(3))
+    figures.settle(timezone.now())
+
+    rows = rows_of("error")
+
+    assert {name: (row["sent"], row["fault"]) for name, row in rows.items()} == {
+        "network": ("2", "the network's between us and Kaleyra"),
+        "configuration": ("1", "ours: the settings, or the Kaleyra account"),
+        "failed": ("1", ""),
+    }
+
+
 def test_a_window_holds_its_days_and_no_others():
     for days_ago in (0, 6, 7, 29, 30):
         arrived(noon(days_ago) - timedelta(hours=12), 5)

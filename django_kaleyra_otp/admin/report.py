@@ -24,7 +24,7 @@ from django_kaleyra_otp.admin import charts, faults
 from django_kaleyra_otp.delivery import TEST_ROUTE
 from django_kaleyra_otp.figures import KEPT_DAYS, Figures, Tally
 from django_kaleyra_otp.kaleyra import errors, statuses
-from django_kaleyra_otp.models import SendLog
+from django_kaleyra_otp.models import DeliveryStatus, SendLog
 
 HOURS = 24
 #: The windows to choose, the first word of each in the address; days, today among them.
@@ -251,9 +251,11 @@ def _explained(code: str) -> tuple[Any, Any]:
         return own.meaning, own.fault
     if entry := errors.explain(code):
         return _(entry.meaning), faults.FAULTS[entry.error_class]
+    if code in DeliveryStatus.values:  # ours: "failed" is no trace FAILED
+        return "", ""
     if trace := statuses.trace(code):
         return _(trace.meaning), faults.FAULTS[trace.fault]
-    return "", ""
+    return "", faults.FAULTS.get(code, "")
 
 
 class ReportDesk:

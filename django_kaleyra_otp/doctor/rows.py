@@ -104,6 +104,8 @@ def _callbacks(now: datetime) -> Finding:
     if since >= SILENT or not heard:
         health = Health.ERROR if len(sends) >= FEW else Health.WARNING
         detail = f"Of the last {len(sends)} SMS, {since} were sent since the last callback: {came}."
+        if not since:
+            detail = f"Of the last {len(sends)} SMS, none has had a callback, though {came}."
     elif len(newest) == SILENT and heard.issuperset(newest):
         # callbacks that failed for hours come again: the day's share would complain until tomorrow
         health = Health.OK
@@ -152,7 +154,13 @@ def _queue(now: datetime) -> Finding | None:
         f"{count} SMS wait for a worker, the oldest for {age} s." if count else "No SMS waits for a worker."
     )
     mend = "" if health == Health.OK else "Start the workers, or more of them."
-    return Finding("queue", health, detail, mend, figures={"queued": count, "age": age})
+    refused = SendLog.objects.using(database.alias()).filter(
+        status=DeliveryStatus.FAILED, created_at__gt=now - GIVEN, error_code="dispatch"
+    )
+    if lost := refused.count():
+        health, mend = Health.ERROR, "See that the queue's broker answers."
+        detail = f"The queue took none of {lost} SMS in the last ten minutes. {detail}"
+    return Finding("queue", health, detail, mend, figures={"queued": count, "age": age, "refused": lost})
 
 
 def _addresses(now: datetime) -> Finding | None:

@@ -16,6 +16,7 @@ from django.apps import apps
 from django.db import (
     DatabaseError,
     InterfaceError,
+    InternalError,
     OperationalError,
     connections,
     models,
@@ -36,8 +37,9 @@ TRIES = 3
 
 _INSTANT = models.DateTimeField()
 
-#: A deadlock, a lock time-out. Source: MySQL error reference.
-_MYSQL_BUSY = {1205, 1213}
+#: A deadlock, a lock time-out; a row newer than the snapshot (MariaDB, ``innodb_snapshot_isolation``).
+#: Source: MySQL and MariaDB error references.
+_MYSQL_BUSY = {1020, 1205, 1213}
 #: serialization_failure, deadlock_detected, lock_not_available. Source: PostgreSQL, appendix A.
 _SQLSTATE_BUSY = {"40001", "40P01", "55P03"}
 
@@ -132,7 +134,8 @@ def retried(step: Callable[P, T]) -> Callable[P, T]:
                 if in_outer_transaction() or connections[alias()].in_atomic_block:
                     raise
                 if not busy(error):
-                    if isinstance(error, OperationalError):
+                    # PostgreSQL says the second where a failover left us a server that is read alone
+                    if isinstance(error, (OperationalError, InternalError)):
                         break
                     raise
             except InterfaceError as error:

@@ -263,7 +263,8 @@ def named(message_ids: Sequence[str]) -> list[Named]:
         f"WHERE message_id IN ({database.marks(message_ids)}) LIMIT 4",
         message_ids,
     )
-    return [Named(*row) for row in rows]
+    # MariaDB and MySQL also find ids that differ in case or accents, and no id at all by a lone accent
+    return [send for send in map(Named._make, rows) if send.message_id in message_ids]
 
 
 @database.retried
@@ -310,4 +311,5 @@ def _waiting_for(send: SendLog) -> list[StatusUpdate]:
     if not waiting:
         return []
     rows = StatusUpdate.objects.using(database.alias())
-    return list(rows.filter(pk__in=[pk for (pk,) in waiting]).order_by("pk"))
+    found = rows.filter(pk__in=[pk for (pk,) in waiting]).order_by("pk")
+    return [update for update in found if update.message_id in names]  # as in named()

@@ -21,6 +21,8 @@ PODS = {
 }
 #: The name of the route that the account keys themselves make.
 DEFAULT_ROUTE = "default"
+#: The route that a test number's sends are logged under: neither guard nor alarms count them.
+TEST_ROUTE = "test"
 
 _ORIGIN = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?/?")
 _HOST = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+([a-z]{2,}|xn--[a-z0-9-]+)")
@@ -96,9 +98,13 @@ def routes(value: Any) -> str:
     name = matches(r"[A-Za-z0-9_.+-]{1,32}", "must be 1 to 32 letters, digits, '_', '.', '+' or '-'")
     if wrong := entries(value, {"PREFIXES": _some_prefixes}, {"NAME": name, **ACCOUNT}):
         return wrong
-    names = [route["NAME"] for route in value if "NAME" in route]
-    if DEFAULT_ROUTE in names or len(set(names)) < len(names):
-        return f"must give each route a NAME of its own, and {DEFAULT_ROUTE!r} to none."
+    # in small letters: to MariaDB and MySQL, names that differ in case alone are one
+    names = [route["NAME"].lower() for route in value if "NAME" in route]
+    if {DEFAULT_ROUTE, TEST_ROUTE} & set(names) or len(set(names)) < len(names):
+        return (
+            "must give each route a NAME of its own, by more than its case, "
+            f"and {DEFAULT_ROUTE!r} or {TEST_ROUTE!r} to none."
+        )
     return ""
 
 

@@ -1,4 +1,4 @@
-"""System checks: ids and hints. The shapes and ranges of the settings are theirs; no check shows a value."""
+"""What the settings say, and lead to. Their shapes and ranges are their own; no check shows a value."""
 
 from __future__ import annotations
 
@@ -9,61 +9,18 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 import phonenumbers
-from django.apps import apps
 from django.conf import settings
-from django.contrib.auth import get_user_model
-from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004
+from django.core.checks import CheckMessage, register
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connections, router
 from django.utils.module_loading import import_string
 
 from django_kaleyra_otp import lookup, messages, queues, routing
+from django_kaleyra_otp.checks import databases
+from django_kaleyra_otp.checks.catalogue import tell
 from django_kaleyra_otp.conf import conf, given, known
-from django_kaleyra_otp.models import database
 from django_kaleyra_otp.shapes import PODS, Message, RouteEntry, is_loopback, load
-
-#: Every check: its id, and what it finds.
-CHECKS = {
-    "kaleyra_otp.E001": "``KALEYRA_OTP`` is not a dict.",
-    "kaleyra_otp.E002": "A key that nobody reads.",
-    "kaleyra_otp.E003": "A value of the wrong type, shape or range.",
-    "kaleyra_otp.E004": "A key of the Kaleyra account is missing.",
-    "kaleyra_otp.E005": "``ALLOWED_COUNTRIES`` is not set: nothing is sent.",
-    "kaleyra_otp.E006": "``WEBHOOK_SECRET`` is not set: every callback is refused.",
-    "kaleyra_otp.E007": "A dotted path does not lead to something that can be called.",
-    "kaleyra_otp.E008": "A ``BODY`` is not the text of its ``REGISTERED``.",
-    "kaleyra_otp.E009": "A purpose has no text, or none for the numbers of an allowed country.",
-    "kaleyra_otp.E010": "A text is for a purpose that does not exist.",
-    "kaleyra_otp.E011": "A text that Indian numbers may get has no ``TEMPLATE_ID``.",
-    "kaleyra_otp.E012": "One secret has two uses.",
-    "kaleyra_otp.E013": "The tables are routed to more than one database.",
-    "kaleyra_otp.E014": "Deployment: ``BACKEND`` sends nothing.",
-    "kaleyra_otp.E015": "Deployment: an account's address is this machine.",
-    "kaleyra_otp.E016": "Deployment: ``NUM_PROXIES`` is not set.",
-    "kaleyra_otp.E017": "Deployment: ``WEBHOOK_SECRET`` is the simulator's, which everybody knows.",
-    "kaleyra_otp.E018": "A secret is that of an example, or the same few characters over and over.",
-    "kaleyra_otp.E019": "The queue that ``DISPATCH`` names by a word is not there.",
-    "kaleyra_otp.W001": "The account's SID ends like one of another pod.",
-    "kaleyra_otp.W002": "``CALLBACK_PROFILE_ID`` does not look like one.",
-    "kaleyra_otp.W003": "A text may take more than one SMS.",
-    "kaleyra_otp.W004": "A DLT text has more than two variables.",
-    "kaleyra_otp.W005": "The sender for Indian numbers is not six letters.",
-    "kaleyra_otp.W006": "Every country is allowed, and a text for Indian numbers has no ``TEMPLATE_ID``.",
-    "kaleyra_otp.W007": "``USER_PHONE`` leads to no field of the user model.",
-    "kaleyra_otp.W008": "SQLite without ``transaction_mode`` IMMEDIATE.",
-    "kaleyra_otp.W009": "A text is never sent: an earlier one fits whatever it fits.",
-    "kaleyra_otp.W010": "The numbering data of phonenumbers is more than twelve months old.",
-    "kaleyra_otp.W011": "Deployment: no limit has the scope ``global``.",
-    "kaleyra_otp.W012": "Deployment: there are ``TEST_NUMBERS``.",
-    "kaleyra_otp.W013": "Deployment: a protection is switched off.",
-    "kaleyra_otp.W014": "Deployment: users log in by number, and the SMS leaves in the request.",
-    "kaleyra_otp.W015": "Deployment: the queue that ``DISPATCH`` names by a word is none.",
-    "kaleyra_otp.W016": "``USE_TZ`` is off, and the clocks of ``TIME_ZONE`` are changed twice a year.",
-    "kaleyra_otp.W017": "The tables are routed to another database than the users.",
-}
 
 #: Different characters of a secret, at least: 32 random ones of any alphabet in use have more.
 MIN_VARIETY = 8
@@ -100,16 +57,21 @@ RELEASES = (
 )
 
 
-def _found(number: str, what: str, hint: str) -> CheckMessage:
-    kind = Error if number.startswith("E") else Warning
-    return kind(what, hint=hint.replace("``", "'"), id=f"kaleyra_otp.{number}")  # a terminal is no page
-
-
 @register("kaleyra_otp")
 def check_settings(**kwargs: Any) -> list[CheckMessage]:
     """Check the settings, and what they lead to. What reads them waits until their shapes hold."""
     found = list(_shapes())
-    checks = (_keys, _secrets, _paths, _accounts, _texts, _reach, _user_phone, _databases, _numbering)
+    checks = (
+        _keys,
+        _secrets,
+        _paths,
+        _accounts,
+        _texts,
+        _reach,
+        _user_phone,
+        databases.complaints,
+        _numbering,
+    )
     return [*found, *itertools.chain.from_iterable(check() for check in checks if _readable(found))]
 
 
@@ -126,28 +88,28 @@ def _readable(found: list[CheckMessage]) -> bool:
 def _shapes() -> Iterator[CheckMessage]:
     """E001 to E003."""
     if not isinstance(getattr(settings, "KALEYRA_OTP", {}), dict):
-        yield _found("E001", "KALEYRA_OTP is not a dict.", "Write KALEYRA_OTP = {...} in your settings.")
+        yield tell("E001", "KALEYRA_OTP is not a dict.", "Write KALEYRA_OTP = {...} in your settings.")
         return
     for key, value in given().items():
         setting = known().get(key)
         if setting is None:
             near = difflib.get_close_matches(str(key).upper(), known(), 1)
             hint = f"Did you mean {near[0]!r}?" if near else f"The keys are: {', '.join(known())}."
-            yield _found("E002", f"KALEYRA_OTP has a key that nobody reads: {key!r}.", hint)
+            yield tell("E002", f"KALEYRA_OTP has a key that nobody reads: {key!r}.", hint)
         elif wrong := setting.complaint(value):
             if value is None:
                 wrong = f"is None, as is an environment variable that is not set; it {wrong}"
-            yield _found("E003", setting.sentence(wrong), setting.doc)
+            yield tell("E003", setting.sentence(wrong), setting.doc)
 
 
 def _keys() -> Iterator[CheckMessage]:
     """E005, E006."""
     if not conf.ALLOWED_COUNTRIES:
         what = "KALEYRA_OTP['ALLOWED_COUNTRIES'] is not set: nothing is sent."
-        yield _found("E005", what, known()["ALLOWED_COUNTRIES"].doc)
+        yield tell("E005", what, known()["ALLOWED_COUNTRIES"].doc)
     if not conf.WEBHOOK_SECRET:
         what = "KALEYRA_OTP['WEBHOOK_SECRET'] is not set: every callback is refused."
-        yield _found("E006", what, MAKE_ONE)
+        yield tell("E006", what, MAKE_ONE)
 
 
 def _secrets() -> Iterator[CheckMessage]:
@@ -155,7 +117,7 @@ def _secrets() -> Iterator[CheckMessage]:
     for name, secrets in (("CODE_KEY", conf.CODE_KEY), ("WEBHOOK_SECRET", conf.WEBHOOK_SECRET)):
         for secret in secrets:
             if len(set(secret.reveal())) < MIN_VARIETY or _SAMPLE.search(secret.reveal()):
-                yield _found("E018", f"KALEYRA_OTP[{name!r}] holds a secret that can be guessed.", MAKE_ONE)
+                yield tell("E018", f"KALEYRA_OTP[{name!r}] holds a secret that can be guessed.", MAKE_ONE)
     try:
         django: set[Any] = {settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS}
     except ImproperlyConfigured:  # empty: Django's own checks say so
@@ -168,13 +130,13 @@ def _secrets() -> Iterator[CheckMessage]:
     }
     for (one, its), (other, others) in itertools.combinations(uses.items(), 2):
         if its & others:
-            yield _found("E012", f"{one} and {other} share a secret.", "Make a new one for each use.")
+            yield tell("E012", f"{one} and {other} share a secret.", "Make a new one for each use.")
 
 
 def _paths() -> Iterator[CheckMessage]:
     """E007, E019."""
     if lacking := queues.lacking():
-        yield _found("E019", f"The queue of KALEYRA_OTP['DISPATCH'] is not there: {lacking[0]}.", lacking[1])
+        yield tell("E019", f"The queue of KALEYRA_OTP['DISPATCH'] is not there: {lacking[0]}.", lacking[1])
     for key in ("BACKEND", "RISK", "SENDING", "DISPATCH"):
         path = getattr(conf, key)
         if not isinstance(path, str) or path == "inline":
@@ -185,7 +147,7 @@ def _paths() -> Iterator[CheckMessage]:
             fine, why = False, type(error).__name__
         if not fine:
             hint = "Write the module's path, a dot, and the name in it; what it imports must be installed."
-            yield _found("E007", f"KALEYRA_OTP[{key!r}] leads to nothing: {why}.", hint)
+            yield tell("E007", f"KALEYRA_OTP[{key!r}] leads to nothing: {why}.", hint)
 
 
 def _is(path: str, *names: str) -> bool:
@@ -229,23 +191,23 @@ def _accounts() -> Iterator[CheckMessage]:
         lacking = [entry.name for entry in entries if not getattr(routing.route(entry), field)]
         if lacking:
             what = f"KALEYRA_OTP lacks {key!r}, which these routes need: {', '.join(lacking)}."
-            yield _found("E004", what, known()[key].doc)
+            yield tell("E004", what, known()[key].doc)
     indian = {entry.name for entry in routing.entries_for(INDIA)} if _sends_to_india() else set()
     for entry in entries:
         route = routing.route(entry)
         if _SAMPLE.search(route.api_key.reveal()):
             what = f"API_KEY of the route {entry.name!r} is an example."
-            yield _found("E018", what, "Copy the key from Kaleyra's console.")
+            yield tell("E018", what, "Copy the key from Kaleyra's console.")
         pod = PODS.get(route.sid[-2:].lower())
         if pod and route.base_url in PODS.values() and route.base_url != pod:
             what = f"The SID of the route {entry.name!r} ends like one of another pod."
-            yield _found("W001", what, "Set POD to where the account lives.")
+            yield tell("W001", what, "Set POD to where the account lives.")
         if route.callback_profile_id and not PROFILE_ID.fullmatch(route.callback_profile_id):
             what = f"CALLBACK_PROFILE_ID of the route {entry.name!r} is not two letters, '_' and a UUID."
-            yield _found("W002", what, "Copy the id of the callback profile from Kaleyra's console.")
+            yield tell("W002", what, "Copy the id of the callback profile from Kaleyra's console.")
         if entry.name in indian and route.sender and not re.fullmatch(r"[A-Za-z]{6}", route.sender):
             what = f"SENDER of the route {entry.name!r}, which Indian numbers go by, is not six letters."
-            yield _found("W005", what, "Write the DLT header without the -T or -S behind it.")
+            yield tell("W005", what, "Write the DLT header without the -T or -S behind it.")
 
 
 def _purposes(message: Message) -> list[str]:
@@ -259,11 +221,11 @@ def _texts() -> Iterator[CheckMessage]:
         rules = [rule for rule in map(conf.purpose, _purposes(message)) if rule]
         if not rules:
             names = ", ".join(conf.purpose_names())
-            yield _found("E010", f"{label} is for a purpose that does not exist.", f"There are: {names}.")
+            yield tell("E010", f"{label} is for a purpose that does not exist.", f"There are: {names}.")
             continue
         if any(messages.covers(earlier, message) for earlier in conf.MESSAGES[:number]):
             what = f"{label} is never sent: an earlier text fits whatever it fits."
-            yield _found("W009", what, "Put the text for fewer cases first.")
+            yield tell("W009", what, "Put the text for fewer cases first.")
         widest = dict.fromkeys(messages.placeholders(message.body), "0" * messages.MAX_VALUE)
         rendered = messages.compose(
             message,
@@ -277,7 +239,7 @@ def _texts() -> Iterator[CheckMessage]:
                 "One holds 160 characters of the GSM alphabet, or 70 where one is not in it; a value of bind "
                 "may take 30."
             )
-            yield _found("W003", what, hint)
+            yield tell("W003", what, hint)
         yield from _registered(label, message)
 
 
@@ -293,10 +255,10 @@ def _registered(label: str, message: Message) -> Iterator[CheckMessage]:
             pairs = enumerate(itertools.zip_longest(body, registered), start=1)
             first = next(place for place, (ours, theirs) in pairs if ours != theirs)
             hint = f"With {{#var#}} for each name, they differ from character {first} on."
-            yield _found("E008", f"{label}: BODY is not the text of REGISTERED.", hint)
+            yield tell("E008", f"{label}: BODY is not the text of REGISTERED.", hint)
     if message.template_id and variables > 2:
         hint = "Operators may refuse more than two; write what is always the same into the text."
-        yield _found("W004", f"{label} has {variables} variables.", hint)
+        yield tell("W004", f"{label} has {variables} variables.", hint)
 
 
 def _reach() -> Iterator[CheckMessage]:
@@ -306,7 +268,7 @@ def _reach() -> Iterator[CheckMessage]:
         if bare:
             what = f"The purpose {purpose!r} has no text for the numbers of: {', '.join(bare)}."
             hint = "End MESSAGES with an entry that has neither a purpose nor prefixes."
-            yield _found("E009", what, hint)
+            yield tell("E009", what, hint)
     if not _sends_to_india() or not _is(conf.BACKEND, KALEYRA):
         return
     found = {pair for purpose in conf.purpose_names() for pair in messages.candidates(purpose, INDIA)}
@@ -314,35 +276,14 @@ def _reach() -> Iterator[CheckMessage]:
         if not message.template_id:
             what = f"KALEYRA_OTP['MESSAGES'][{number}] has no TEMPLATE_ID, and Indian numbers may get it."
             hint = 'Give it the id of its DLT template, or put one with "prefixes": ["+91"] before it.'
-            yield _found("E011" if "IN" in conf.ALLOWED_COUNTRIES else "W006", what, hint)
+            yield tell("E011" if "IN" in conf.ALLOWED_COUNTRIES else "W006", what, hint)
 
 
 def _user_phone() -> Iterator[CheckMessage]:
     """W007."""
     if ("USER_PHONE" in given() or _logs_in_by_number()) and not lookup.user_phone_fields():
         what = "KALEYRA_OTP['USER_PHONE'] leads to no field of the user model: nobody has a number."
-        yield _found("W007", what, known()["USER_PHONE"].doc)
-
-
-def _databases() -> Iterator[CheckMessage]:
-    """E013, W008, W016, W017."""
-    aliases = {router.db_for_write(model) for model in apps.get_app_config("kaleyra_otp").get_models()}
-    if router.db_for_write(get_user_model()) not in aliases:
-        what = "The tables of kaleyra_otp are routed to another database than the users, whom they refer to."
-        yield _found("W017", what, "Have your database routers answer the same for both.")
-    if len(aliases) > 1:
-        what = "The tables of kaleyra_otp are routed to more than one database."
-        yield _found("E013", what, "Have your database routers answer the same for all of them.")
-    connection = connections[database.alias()]
-    mode = connection.settings_dict["OPTIONS"].get("transaction_mode")
-    if connection.vendor == "sqlite" and str(mode).upper() != "IMMEDIATE":
-        what = "SQLite is used without transaction_mode IMMEDIATE: parallel requests may find it locked."
-        hint = 'Add "OPTIONS": {"transaction_mode": "IMMEDIATE", "timeout": 20} to its DATABASES entry.'
-        yield _found("W008", what, hint)
-    offsets = {ZoneInfo(settings.TIME_ZONE).utcoffset(dt.datetime(2026, month, 1)) for month in (1, 7)}
-    if not settings.USE_TZ and len(offsets) > 1:
-        what = "USE_TZ is off, and the clocks of TIME_ZONE are changed: that night codes live an hour longer."
-        yield _found("W016", what, "Set USE_TZ to True.")
+        yield tell("W007", what, known()["USER_PHONE"].doc)
 
 
 def _numbering() -> Iterator[CheckMessage]:
@@ -351,33 +292,33 @@ def _numbering() -> Iterator[CheckMessage]:
     day = next((day for release, day in RELEASES if version <= release), None)
     if day and dt.datetime.now(dt.UTC).date() - day > dt.timedelta(days=365):
         what = "The numbering data of phonenumbers is more than twelve months old: new numbers are refused."
-        yield _found("W010", what, "Upgrade phonenumbers; it is released every two weeks.")
+        yield tell("W010", what, "Upgrade phonenumbers; it is released every two weeks.")
 
 
 def _deployment() -> Iterator[CheckMessage]:
     """E014 to E017, W011 to W015."""
     if _is(conf.BACKEND, *SILENT):
         what = "KALEYRA_OTP['BACKEND'] sends nothing, and may show codes to whoever reads its output."
-        yield _found("E014", what, f"Use {KALEYRA}.")
+        yield tell("E014", what, f"Use {KALEYRA}.")
     for entry in [routing.DEFAULT, *conf.ROUTES]:
         if is_loopback(urlsplit(routing.route(entry).base_url).hostname or ""):
             what = f"BASE_URL of the route {entry.name!r} is this machine: nothing reaches Kaleyra."
-            yield _found("E015", what, "Set POD instead.")
+            yield tell("E015", what, "Set POD instead.")
     if "NUM_PROXIES" not in given():
         what = "KALEYRA_OTP['NUM_PROXIES'] is not set: behind a proxy, all callers would share one limit."
-        yield _found("E016", what, known()["NUM_PROXIES"].doc)
+        yield tell("E016", what, known()["NUM_PROXIES"].doc)
     if any(secret.reveal().startswith(SIMULATOR) for secret in conf.WEBHOOK_SECRET):
         what = "KALEYRA_OTP['WEBHOOK_SECRET'] is the simulator's: whoever knows it can forge callbacks."
-        yield _found("E017", what, MAKE_ONE)
+        yield tell("E017", what, MAKE_ONE)
     purposes = [rules for rules in map(conf.purpose, conf.purpose_names()) if rules]
     unbounded = [rules.name for rules in purposes if "global" not in {limit.scope for limit in rules.limits}]
     if unbounded:
         what = f"Nothing bounds what all SMS may cost, for: {', '.join(unbounded)}."
         hint = 'Add {"scope": "global", "rate": "1000/d"} to LIMITS, and repeat there the default ones.'
-        yield _found("W011", what, hint)
+        yield tell("W011", what, hint)
     if conf.TEST_NUMBERS:
         what = "KALEYRA_OTP['TEST_NUMBERS'] has numbers whose code never changes."
-        yield _found("W012", what, "Take each out when its review is over.")
+        yield tell("W012", what, "Take each out when its review is over.")
     off: dict[str, Callable[[], bool]] = {
         "ALLOWED_COUNTRIES": lambda: "*" in conf.ALLOWED_COUNTRIES,
         "GUARD": lambda: conf.GUARD.mode == "off",
@@ -387,9 +328,9 @@ def _deployment() -> Iterator[CheckMessage]:
     }
     for key, is_off in off.items():
         if is_off():
-            yield _found("W013", f"The protection of KALEYRA_OTP[{key!r}] is switched off.", known()[key].doc)
+            yield tell("W013", f"The protection of KALEYRA_OTP[{key!r}] is switched off.", known()[key].doc)
     if _logs_in_by_number() and conf.DISPATCH == "inline":
         what = "Users log in by number and DISPATCH is 'inline': how long it takes tells who has a user."
-        yield _found("W014", what, known()["DISPATCH"].doc)
+        yield tell("W014", what, known()["DISPATCH"].doc)
     if hollow := queues.hollow():
-        yield _found("W015", f"The queue of KALEYRA_OTP['DISPATCH'] {hollow[0]}.", hollow[1])
+        yield tell("W015", f"The queue of KALEYRA_OTP['DISPATCH'] {hollow[0]}.", hollow[1])
