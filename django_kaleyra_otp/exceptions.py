@@ -38,7 +38,8 @@ class KaleyraOTPError(Exception):
     """Base of everything ``start`` and ``resend`` refuse with; knows nothing of HTTP.
 
     ``code`` is a word for programs and never changes, ``detail`` a sentence for people,
-    ``retry_after`` whole seconds, or None where waiting does not help.
+    ``retry_after`` whole seconds, or None where waiting does not help. ``reason`` and ``scope`` (of
+    the limit that is full, else "") are for the log: no caller is told.
     """
 
     code: str = "refused"
@@ -137,7 +138,7 @@ class Expired(KaleyraOTPError):
 
 
 class RateLimited(KaleyraOTPError):
-    """A bucket of ``LIMITS`` is full; ``scope`` says of what, for the log: no caller is told."""
+    """A bucket of ``LIMITS`` is full; ``scope`` says of what."""
 
     code = "rate_limited"
     default_detail = _("Too many codes were asked for. Please try again later.")
