@@ -19,7 +19,6 @@ from django.db.models.functions import Substr
 from django_kaleyra_otp import alarms
 from django_kaleyra_otp.alarms import Finding
 from django_kaleyra_otp.conf import conf
-from django_kaleyra_otp.delivery import TEST_ROUTE
 from django_kaleyra_otp.models import (
     Alarm,
     AlarmKind,
@@ -29,6 +28,7 @@ from django_kaleyra_otp.models import (
     database,
 )
 from django_kaleyra_otp.phones import LONGEST_SERIES, series
+from django_kaleyra_otp.shapes.accounts import TEST_ROUTE
 from django_kaleyra_otp.shapes.rules import Guard
 
 #: Standard deviations to either side of a share: 95 % of the time the true one is between them.

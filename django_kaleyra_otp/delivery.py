@@ -45,12 +45,12 @@ from django_kaleyra_otp.messages import Rendered
 from django_kaleyra_otp.models import ChallengeStatus, DeliveryStatus, OTPChallenge, SendLog, database
 from django_kaleyra_otp.models.delivery import join_waiting
 from django_kaleyra_otp.phones import Number
-from django_kaleyra_otp.shapes import Limit, accounts
+from django_kaleyra_otp.shapes import Limit
+from django_kaleyra_otp.shapes.accounts import TEST_ROUTE
 from django_kaleyra_otp.types import SMS, Secret
 
 logger = logging.getLogger(__name__)
 
-TEST_ROUTE = accounts.TEST_ROUTE
 #: Characters of a message id that are kept, here and of a callback.
 MAX_ID = 100
 #: The columns that hold what the provider answered.

@@ -32,8 +32,9 @@ from django.utils import timezone
 
 from django_kaleyra_otp.conf import conf
 from django_kaleyra_otp.conversion import LONGEST_LIFE
-from django_kaleyra_otp.delivery import TEST_ROUTE
+from django_kaleyra_otp.days import day_of
 from django_kaleyra_otp.models import DailyFigures, DeliveryStatus, SendLog, StatusUpdate, database
+from django_kaleyra_otp.shapes.accounts import TEST_ROUTE
 
 #: Upper bounds, in seconds, of the classes that the waits for a handset are counted in. Rows that are kept
 #: were counted by these.
@@ -180,16 +181,6 @@ def start_of(day: date) -> datetime:
     """Return the midnight that a day begins with, in ``TIME_ZONE``."""
     midnight = datetime.combine(day, time.min)
     return timezone.make_aware(midnight, timezone.get_default_timezone()) if settings.USE_TZ else midnight
-
-
-def local(at: datetime) -> datetime:
-    """Return an instant as the clocks of ``TIME_ZONE`` show it."""
-    return timezone.localtime(at, timezone.get_default_timezone()) if settings.USE_TZ else at
-
-
-def day_of(at: datetime) -> date:
-    """Return the day of an instant, in ``TIME_ZONE``."""
-    return local(at).date()
 
 
 def days_between(first: date, last: date) -> list[date]:

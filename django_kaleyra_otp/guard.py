@@ -13,10 +13,10 @@ from django.db.models import Q, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import GreaterThan
 from django.http import HttpRequest
-from django.utils import timezone
 
 from django_kaleyra_otp import events, shapes
 from django_kaleyra_otp.conf import conf
+from django_kaleyra_otp.days import day_of
 from django_kaleyra_otp.exceptions import (
     CountryNotAllowed,
     DeliveryUnavailable,
@@ -161,8 +161,7 @@ def _lapse(counted: QuerySet[OTPChallenge], failures: int, allowed: int, now: da
 def admit_test_number(number: Number, now: datetime) -> None:
     """Raise Refused for a test number past its last day, by the clocks of ``TIME_ZONE``."""
     test_number = conf.TEST_NUMBERS.get(number.e164)
-    here = timezone.localtime(now, timezone.get_default_timezone()) if settings.USE_TZ else now
-    if test_number and here.date() > test_number.until:
+    if test_number and day_of(now) > test_number.until:
         raise Refused
 
 

@@ -14,9 +14,9 @@ from django.db.models.functions import Substr
 from django_kaleyra_otp import alarms
 from django_kaleyra_otp.alarms import Finding
 from django_kaleyra_otp.conversion import wilson
-from django_kaleyra_otp.delivery import TEST_ROUTE
 from django_kaleyra_otp.models import AlarmKind, DeliveryStatus, SendLog, Source, StatusUpdate, database
 from django_kaleyra_otp.phones import LONGEST_SERIES, series
+from django_kaleyra_otp.shapes.accounts import TEST_ROUTE
 
 #: What is judged: sends of the last hour that have had ten minutes to arrive.
 RECENT, GIVEN = timedelta(hours=1), timedelta(minutes=10)

@@ -11,6 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from django_kaleyra_otp import figures
+from django_kaleyra_otp.days import day_of
 from django_kaleyra_otp.models import ChallengeStatus, DeliveryStatus, SendLog
 from tests.staff import sent, started, told, visit
 
@@ -19,7 +20,7 @@ TABLES = ("time", "country", "operator", "route", "sender", "error")
 
 
 def noon(days_ago: int) -> datetime:
-    return figures.start_of(figures.day_of(timezone.now()) - timedelta(days=days_ago)) + timedelta(hours=12)
+    return figures.start_of(day_of(timezone.now()) - timedelta(days=days_ago)) + timedelta(hours=12)
 
 
 def arrived(at: datetime, after: float, verified: bool = True, **also) -> SendLog:

@@ -15,7 +15,6 @@ from django_kaleyra_otp.shapes import accounts
 
 @pytest.mark.parametrize("told", ["ABCdef", "äbcDEF"])
 def test_a_callback_moves_the_send_of_its_very_id(challenge, told):
-    """R-091."""
     SendLog.objects.update(message_id="abcDEF", status="submitted", rank=3)
 
     tracking.record_status(Callback(message_id=told, status="DELIVRD"))

@@ -179,7 +179,6 @@ def test_what_to_paste_is_shown_before_the_site_has_an_address():
     [("http://shop.example", True), ("https://shop.example", False), ("http://127.0.0.1:8000", False)],
 )
 def test_an_address_by_which_the_secret_can_be_read_is_told(site, told):
-    """R-053."""
     told_of = StringIO()
     call_command("kaleyra_otp_callback_profile", site, stdout=StringIO(), stderr=told_of)
 

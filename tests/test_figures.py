@@ -10,6 +10,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from django_kaleyra_otp import figures, retention
+from django_kaleyra_otp.days import day_of
 from django_kaleyra_otp.figures import BOUNDS, KEPT_DAYS, MOST_VALUES, RUN_DAYS, Figures
 from django_kaleyra_otp.models import ChallengeStatus, DailyFigures, DeliveryStatus, SendLog
 from tests.reported import REPORT, TABLES, arrived, missed, noon, rows_of, viewer
@@ -105,18 +106,18 @@ def test_reconcile_counts_the_days_that_are_over_a_few_in_each_run():
 
     assert f"{RUN_DAYS} counted" in printed.getvalue()
     days = set(DailyFigures.objects.values_list("day", flat=True))
-    assert days == {figures.day_of(noon(n)) for n in range(1, RUN_DAYS + 1)}
+    assert days == {day_of(noon(n)) for n in range(1, RUN_DAYS + 1)}
     call_command("kaleyra_otp_reconcile", "--no-pull", stdout=printed)
     call_command("kaleyra_otp_reconcile", "--no-pull", stdout=printed)
     assert DailyFigures.objects.count() == RUN_DAYS + 2
 
 
 def test_a_day_is_counted_again_each_hour_while_receipts_may_come_in():
-    send, over = missed(noon(1)), figures.start_of(figures.day_of(noon(0)))
+    send, over = missed(noon(1)), figures.start_of(day_of(noon(0)))
 
     def delivered_at(now: datetime) -> int:
         figures.settle(now)
-        row = DailyFigures.objects.get(day=figures.day_of(noon(1)))
+        row = DailyFigures.objects.get(day=day_of(noon(1)))
         return Figures.of_json(row.figures).by("")[""].delivered
 
     assert delivered_at(over + timedelta(minutes=1)) == 0
@@ -132,7 +133,7 @@ def test_a_day_is_counted_again_each_hour_while_receipts_may_come_in():
 
 def test_a_day_outlives_its_rows():
     """What the purge deleted stays counted."""
-    over = figures.start_of(figures.day_of(noon(0)))
+    over = figures.start_of(day_of(noon(0)))
     arrived(noon(1), 5)
     missed(noon(1))
     figures.settle(over)
@@ -144,7 +145,7 @@ def test_a_day_outlives_its_rows():
 
 
 def test_a_number_that_is_forgotten_does_not_keep_late_receipts_of_others_out_of_its_day():
-    over = figures.start_of(figures.day_of(noon(0)))
+    over = figures.start_of(day_of(noon(0)))
     arrived(noon(2), 5)
     missed(noon(1), phone_number="+971501234567")
     late = missed(noon(1))
@@ -166,19 +167,19 @@ def test_days_that_lost_rows_to_the_purge_are_not_counted(configure):
 
     figures.settle(timezone.now(), most=99)
 
-    assert min(DailyFigures.objects.values_list("day", flat=True)) == figures.day_of(noon(9))
+    assert min(DailyFigures.objects.values_list("day", flat=True)) == day_of(noon(9))
 
 
 def test_figures_are_kept_for_400_days():
     now = timezone.now()
     for days_ago in (KEPT_DAYS, KEPT_DAYS + 1):
-        DailyFigures.objects.create(day=figures.day_of(noon(days_ago)), sent=0, figures={}, counted_at=now)
+        DailyFigures.objects.create(day=day_of(noon(days_ago)), sent=0, figures={}, counted_at=now)
     arrived(noon(1), 5)
 
     figures.settle(now)
 
-    assert DailyFigures.objects.filter(day=figures.day_of(noon(KEPT_DAYS))).exists()
-    assert not DailyFigures.objects.filter(day=figures.day_of(noon(KEPT_DAYS + 1))).exists()
+    assert DailyFigures.objects.filter(day=day_of(noon(KEPT_DAYS))).exists()
+    assert not DailyFigures.objects.filter(day=day_of(noon(KEPT_DAYS + 1))).exists()
 
 
 def test_a_day_keeps_the_operators_with_the_most_sends_and_adds_up_the_others():

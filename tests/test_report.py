@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from django_kaleyra_otp import figures
 from django_kaleyra_otp.admin import charts
+from django_kaleyra_otp.days import day_of
 from django_kaleyra_otp.figures import Tally
 from django_kaleyra_otp.models import DailyFigures, DeliveryStatus
 from tests.reported import REPORT, TABLES, arrived, history, missed, noon, rows_of, viewer
@@ -66,7 +67,7 @@ def test_the_figures_are_those_of_the_sends():
         "KLRTST": "6",
         "KLRTWO": "0",
     }
-    day = figures.day_of(noon(3)).isoformat()
+    day = day_of(noon(3)).isoformat()
     assert {name: row["sent"] for name, row in rows_of("time").items() if row["sent"] != "0"} == {day: "13"}
 
 
@@ -130,7 +131,7 @@ def test_a_window_holds_its_days_and_no_others():
         return sum(int(row["sent"]) for row in rows_of("time", query).values())
 
     def day(days_ago: int) -> date:
-        return figures.day_of(noon(days_ago))
+        return day_of(noon(days_ago))
 
     assert (count("window=7d"), count("window=30d"), count("window=nonsense"), count("")) == (2, 4, 4, 4)
     assert count(f"first={day(30)}&last={day(7)}") == 3
@@ -262,7 +263,7 @@ def test_names_are_escaped_on_the_page():
 
 
 def test_a_csv_says_what_it_holds_in_its_name():
-    day = figures.day_of(noon(2))
+    day = day_of(noon(2))
     response = viewer().get(f"{REPORT}?first={day}&last={day}&country=in&csv=operator")
 
     assert (

@@ -15,9 +15,9 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_kaleyra_otp.conf import conf
-from django_kaleyra_otp.delivery import TEST_ROUTE
 from django_kaleyra_otp.kaleyra import errors
 from django_kaleyra_otp.models import AlarmKind, ChallengeStatus, DeliveryStatus, Source
+from django_kaleyra_otp.shapes.accounts import TEST_ROUTE
 
 Rows = QuerySet[Any]
 Choices = list[tuple[str, Any]]

@@ -21,10 +21,11 @@ from django.utils.translation import gettext_lazy
 
 from django_kaleyra_otp import figures
 from django_kaleyra_otp.admin import charts, faults
-from django_kaleyra_otp.delivery import TEST_ROUTE
+from django_kaleyra_otp.days import day_of, local
 from django_kaleyra_otp.figures import KEPT_DAYS, Figures, Tally
 from django_kaleyra_otp.kaleyra import errors, statuses
 from django_kaleyra_otp.models import DeliveryStatus, SendLog
+from django_kaleyra_otp.shapes.accounts import TEST_ROUTE
 
 HOURS = 24
 #: The windows to choose, the first word of each in the address; days, today among them.
@@ -172,7 +173,7 @@ class Report:
             self.figures, self.unknown = figures.of_days(stretch.days, now)
         else:
             edges = hours_until(now)
-            self.slots = [figures.local(edge) for edge in edges[:-1]]
+            self.slots = [local(edge) for edge in edges[:-1]]
             self.figures, self.unknown = figures.count(edges), []
         self.sum = Figures().plus(self.figures)
 
@@ -240,7 +241,7 @@ class Report:
 
 def hours_until(now: datetime) -> list[datetime]:
     """Return the instants that part the last 24 hours, the one that goes on among them."""
-    begun = figures.local(now).replace(minute=0, second=0, microsecond=0)
+    begun = local(now).replace(minute=0, second=0, microsecond=0)
     begun = begun.astimezone(UTC) if begun.tzinfo else begun
     return [begun + timedelta(hours=n) for n in range(1 - HOURS, 2)]
 
@@ -269,7 +270,7 @@ class ReportDesk:
         if not request.user.has_perm("kaleyra_otp.view_sendlog"):
             raise PermissionDenied
         now = timezone.now()
-        form = DaysForm(request.GET, figures.day_of(now))
+        form = DaysForm(request.GET, day_of(now))
         report = Report(_stretch(request, form, now), now)
         tables = report.tables()
         asked = next((table for table in tables if table.name == request.GET.get("csv")), None)
@@ -290,7 +291,7 @@ class ReportDesk:
             ],
             "query": urlencode(stretch.query),
             "zone": timezone.get_default_timezone_name(),
-            "now": f"{figures.local(now):%Y-%m-%d %H:%M}",  # a filter would show it in the user's zone
+            "now": f"{local(now):%Y-%m-%d %H:%M}",  # a filter would show it in the user's zone
         }
         return TemplateResponse(request, "admin/kaleyra_otp/report.html", context)
 
@@ -301,7 +302,7 @@ def _country(stretch: Stretch) -> dict[str, str]:
 
 def _stretch(request: HttpRequest, form: DaysForm, now: datetime) -> Stretch:
     """Return what the address asks for; the usual days where it asks for none, or amiss."""
-    today = figures.day_of(now)
+    today = day_of(now)
     valid = form.is_valid()
     country = form.cleaned_data.get("country", "")
     if valid and form.cleaned_data["first"]:

@@ -15,7 +15,6 @@ from django_kaleyra_otp.admin import badges, faults
 from django_kaleyra_otp.admin.badges import Tone
 from django_kaleyra_otp.admin.filters import RECEIPT_DUE
 from django_kaleyra_otp.conf import conf
-from django_kaleyra_otp.delivery import TEST_ROUTE
 from django_kaleyra_otp.kaleyra import errors, statuses
 from django_kaleyra_otp.models import (
     ChallengeStatus,
@@ -25,6 +24,7 @@ from django_kaleyra_otp.models import (
     Source,
     StatusUpdate,
 )
+from django_kaleyra_otp.shapes.accounts import TEST_ROUTE
 
 #: What a decoy is; see ``login.decoys``.
 DECOY = gettext_lazy(

@@ -12,7 +12,6 @@ from django_kaleyra_otp.admin import timeline
 from django_kaleyra_otp.admin.badges import Tone
 from django_kaleyra_otp.admin.dossier import Dossier
 from django_kaleyra_otp.admin.faults import FAULTS, MENDS, OWN_CODES
-from django_kaleyra_otp.delivery import TEST_ROUTE
 from django_kaleyra_otp.kaleyra import errors, statuses
 from django_kaleyra_otp.kaleyra.errors import ErrorClass
 from django_kaleyra_otp.models import (
@@ -22,6 +21,7 @@ from django_kaleyra_otp.models import (
     SendLog,
     Source,
 )
+from django_kaleyra_otp.shapes.accounts import TEST_ROUTE
 
 #: How long an SMS may wait to leave before nobody seems to take it.
 LEAVES_WITHIN = timedelta(minutes=1)

@@ -35,16 +35,13 @@ def kaleyra() -> Iterator[simulator.Simulator]:
         yield running
 
 
-#: What stands after ``python -m`` for a server of 4 processes of 8 threads.
-GUNICORN = (
-    *("gunicorn", "tests.e2e.wsgi", "-b", "127.0.0.1:{port}", "-w", "4", "--threads", "8", "--preload"),
-    *("--log-level", "error", "--no-control-socket"),
-)
-#: The same of one process.
+#: What stands after ``python -m`` for a server of one process of 8 threads.
 ONE_PROCESS = (
     *("gunicorn", "tests.e2e.wsgi", "-b", "127.0.0.1:{port}", "--threads", "8"),
     *("--log-level", "error", "--no-control-socket"),
 )
+#: The same with 4 processes.
+GUNICORN = (*ONE_PROCESS, "-w", "4", "--preload")
 
 
 @dataclass
